@@ -1,0 +1,78 @@
+# tests/support -> library; tests/NAME -> gtest binary test_NAME, one ctest entry with a label; tests/mount -> scripts that
+# mount, with test programs of their own; tests/fuzz -> one fuzz target a file (only with COWFS_SANITIZE=fuzzer).
+
+get_property(layers GLOBAL PROPERTY COWFS_LAYERS)
+set(test_libs ${layers} cowfs_options GTest::gmock GTest::gtest)
+
+file(GLOB support CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.cc")
+if(support)
+  add_library(cowfs_test_support STATIC ${support})
+  target_link_libraries(cowfs_test_support PUBLIC ${test_libs})
+  list(PREPEND test_libs cowfs_test_support)
+endif()
+
+# Labels: the folders below are levels of their own, every other folder holds unit tests of a layer.
+set(level_folders model crash format)
+
+function(cowfs_add_test_folder folder)
+  get_filename_component(name "${folder}" NAME)
+  file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cc")
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_link_libraries(test_${name} PRIVATE ${test_libs} GTest::gtest_main)
+  if(name STREQUAL "fs" AND TARGET cowfs_fs)
+    target_link_libraries(test_${name} PRIVATE cowfs_fs)
+  elseif(name STREQUAL "tools" AND TARGET cowfs_tools_common)
+    target_link_libraries(test_${name} PRIVATE cowfs_tools_common)
+  endif()
+  target_compile_definitions(test_${name} PRIVATE COWFS_TEST_DATA_DIR="${folder}/data")
+  if(name IN_LIST level_folders)
+    set(label ${name})
+  else()
+    set(label unit)
+  endif()
+  set(report "${CMAKE_BINARY_DIR}/reports/test_${name}.xml")
+  add_test(NAME ${name} COMMAND test_${name} "--gtest_output=xml:${report}")
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 900
+    ENVIRONMENT "COWFS_BIN_DIR=${CMAKE_BINARY_DIR}/bin;COWFS_SRC_DIR=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true "${CMAKE_SOURCE_DIR}/tests/*")
+foreach(folder IN LISTS folders)
+  get_filename_component(name "${folder}" NAME)
+  if(IS_DIRECTORY "${folder}" AND NOT name MATCHES "^(support|mount|fuzz)$")
+    cowfs_add_test_folder("${folder}")
+  endif()
+endforeach()
+
+file(GLOB mount_programs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/mount/*.cc")
+foreach(source IN LISTS mount_programs)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE ${layers} cowfs_options)
+  if(TARGET cowfs_test_support)
+    target_link_libraries(${name} PRIVATE cowfs_test_support)
+  endif()
+endforeach()
+
+file(GLOB mount_scripts CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/mount/*_test.sh")
+foreach(script IN LISTS mount_scripts)
+  get_filename_component(name "${script}" NAME_WE)
+  string(REGEX REPLACE "_test$" "" name "${name}")
+  add_test(NAME mount.${name} COMMAND bash "${script}")
+  set_tests_properties(mount.${name} PROPERTIES
+    LABELS mount SKIP_RETURN_CODE 77 RUN_SERIAL TRUE TIMEOUT 600
+    ENVIRONMENT "COWFS_BIN_DIR=${CMAKE_BINARY_DIR}/bin;COWFS_SRC_DIR=${CMAKE_SOURCE_DIR}")
+endforeach()
+
+if(COWFS_SANITIZE MATCHES "fuzzer")
+  file(GLOB fuzz_targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*.cc")
+  foreach(source IN LISTS fuzz_targets)
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE ${layers} cowfs_options)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()
