@@ -37,5 +37,8 @@ file(GLOB bash_completions CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/completions/ba
 if(bash_completions)
   install(FILES ${bash_completions} DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
 endif()
-install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" "${CMAKE_SOURCE_DIR}/CHANGELOG.md"
-  DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
+install(FILES LICENSE CHANGELOG.md docs/dependencies.md DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+if(COWFS_LIBFUSE_KIND STREQUAL "private static")
+  install(FILES "${COWFS_DEPS_DIR}/libfuse/LGPL2.txt"
+    DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME libfuse-LGPL-2.1.txt)
+endif()
