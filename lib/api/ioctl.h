@@ -1,0 +1,198 @@
+// What tools say to the daemon: ioctls on any open file or directory of a mount (the virtual `.cowfs` directories included).
+//
+// Every request is one structure of a fixed size that travels both ways: the caller fills the fields marked [in], the daemon those marked
+// [out]. It begins with a Header that says the version of this protocol and the structure's size. How a tool asks:
+//
+//   api::CreateVolume request{};                       // all zero, header right
+//   request.kind = raw(api::Kind::kSnapshot);
+//   api::set_name(request.name, "monday");             // false: too long
+//   if (::ioctl(fd, api::kIoctlCreateVolume, &request) != 0) ... errno
+//
+// Invariants
+//   1. No structure is larger than 16383 bytes, the most that the kernel passes to a FUSE daemon (14 bits of the request number).
+//   2. All fields have explicit widths and lie without hidden padding; reserved fields are zero both ways. The host's byte order (little-endian).
+//   3. A name is 1 to 255 bytes and a NUL, the rest of its field zero.
+//   4. Numbers, once given, keep their meaning. A change of a structure is a new structure with a new number.
+//
+// Errors of every request (errno): ENOTTY: the file is not on cowfs, or the daemon does not know this request. EPROTO: the header's version
+// or size is not the daemon's. EINVAL: a field outside its range, a reserved one not zero, a name not valid (empty, with '/', ".", "..",
+// ".cowfs", no NUL). ENOTCONN: the daemon is gone. EIO: the host failed, or the store is damaged. Those of one request stand there.
+//
+// Not here: what the requests do (fs/ops_ioctl.cc), copying of files (copy_file_range(2) does that).
+#pragma once
+
+#include <sys/ioctl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace cowfs::api {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr unsigned kIoctlGroup = 0xC3;
+inline constexpr std::size_t kNameField = 256;        // bytes of a name's field, the NUL included
+inline constexpr std::size_t kPayloadLimit = 16383;   // bytes of a structure
+inline constexpr std::uint32_t kMainVolumeId = 0;     // the volume `main` that a store is made with
+inline constexpr std::uint32_t kVolumeIdLimit = 1U << 23;  // volume ids are below
+
+struct Header {
+  std::uint32_t version = kProtocolVersion;
+  std::uint32_t size = 0;  // bytes of the whole structure, this header included
+};
+
+enum class Kind : std::uint32_t {
+  kSnapshot = 1,  // read-only for ever
+  kFork = 2,      // writable
+};
+
+constexpr std::uint32_t raw(Kind kind) { return static_cast<std::uint32_t>(kind); }
+
+enum VolumeFlag : std::uint32_t {
+  kVolumeReadOnly = 1U << 0,   // a snapshot
+  kVolumeMounted = 1U << 1,    // the one that is the mount's root
+  kVolumeHasParent = 1U << 2,  // made from `parent`; not set for `main`
+};
+
+/// One volume. The parent may be deleted by now; its id is still told.
+struct VolumeRecord {
+  std::uint32_t id = 0;      // below kVolumeIdLimit
+  std::uint32_t parent = 0;  // meaningful with kVolumeHasParent
+  std::uint32_t flags = 0;   // of VolumeFlag
+  std::uint32_t created_nanoseconds = 0;  // 0 to 999,999,999
+  std::int64_t created_seconds = 0;       // since 1970 UTC
+  char name[kNameField] = {};             // empty: the volume was deleted while the asking descriptor was open in it
+};
+static_assert(sizeof(VolumeRecord) == 280);
+
+/// Makes a snapshot or a fork of the volume that the descriptor lies in. All that was written before the call is in it, dirty pages of
+/// mappings included. EPERM: the caller is neither the mount's owner nor root. EEXIST: the name is taken. EROFS: the mount is read-only.
+/// ENOSPC. ESTALE: the descriptor's volume was deleted. EINTR does not happen: the call is not cut short by signals.
+struct CreateVolume {
+  Header header{kProtocolVersion, sizeof(CreateVolume)};
+  std::uint32_t kind = 0;      // [in] of Kind
+  std::uint32_t reserved = 0;
+  char name[kNameField] = {};  // [in]
+  VolumeRecord volume;         // [out] what was made
+};
+static_assert(sizeof(CreateVolume) == 552);
+
+/// Deletes a volume by name, a fork that is not empty included. Its space comes back in the background. ENOENT: no such volume. EPERM as
+/// above. EBUSY: it is the mount's root. EROFS: the mount is read-only.
+struct DeleteVolume {
+  Header header{kProtocolVersion, sizeof(DeleteVolume)};
+  char name[kNameField] = {};  // [in]
+};
+static_assert(sizeof(DeleteVolume) == 264);
+
+/// Gives a volume another name. ENOENT; EEXIST: the new name is taken; EPERM, EROFS as above.
+struct RenameVolume {
+  Header header{kProtocolVersion, sizeof(RenameVolume)};
+  char name[kNameField] = {};      // [in]
+  char new_name[kNameField] = {};  // [in]
+};
+static_assert(sizeof(RenameVolume) == 520);
+
+inline constexpr std::size_t kListPageRecords = 56;
+
+/// One page of the volumes of the store, in the order of their ids. Begin with cursor 0 and go on with `next_cursor` while `more` is 1. A volume
+/// that exists all the while is told exactly once.
+struct ListVolumes {
+  Header header{kProtocolVersion, sizeof(ListVolumes)};
+  std::uint32_t cursor = 0;       // [in] the lowest id to tell
+  std::uint32_t next_cursor = 0;  // [out]
+  std::uint32_t more = 0;         // [out] 1: there are volumes from next_cursor on
+  std::uint32_t count = 0;        // [out] records that follow, 0 to kListPageRecords
+  VolumeRecord volumes[kListPageRecords];  // [out]
+};
+static_assert(sizeof(ListVolumes) == 24 + kListPageRecords * sizeof(VolumeRecord));
+
+/// The volume that the descriptor lies in (of a directory `.cowfs`: the volume of the directory that it is in).
+struct DescribeVolume {
+  Header header{kProtocolVersion, sizeof(DescribeVolume)};
+  VolumeRecord volume;  // [out]
+};
+static_assert(sizeof(DescribeVolume) == 288);
+
+/// Makes everything that was done before the call durable, in all volumes. (Pages dirtied through mappings are the business of msync(2).)
+struct SyncStore {
+  Header header{kProtocolVersion, sizeof(SyncStore)};
+};
+static_assert(sizeof(SyncStore) == 8);
+
+/// Space and work waiting, of the whole store. Blocks of 4 KiB.
+struct DescribeSpace {
+  Header header{kProtocolVersion, sizeof(DescribeSpace)};
+  std::uint64_t total_blocks = 0;     // [out] of the host filesystem
+  std::uint64_t free_blocks = 0;      // [out] the host's free ones less our reserve
+  std::uint64_t live_blocks = 0;      // [out] distinct blocks of file data that any volume refers to
+  std::uint64_t live_nodes = 0;       // [out] tree nodes of 4 KiB
+  std::uint64_t dirty_nodes = 0;      // [out] not yet in a checkpoint
+  std::uint64_t pending_reclaim = 0;  // [out] pieces of work that the background reclaim has ahead of it; 0: all space is back
+  std::uint64_t checkpoints = 0;      // [out] since the mount
+  std::uint64_t volumes = 0;          // [out] that have a name
+};
+static_assert(sizeof(DescribeSpace) == 72);
+
+enum MountFlag : std::uint32_t {
+  kMountReadOnly = 1U << 0,
+  kMountNoSnapDir = 1U << 1,  // -o nosnapdir: there is no `.cowfs`
+};
+
+/// Who answers, and for which store.
+struct DescribeDaemon {
+  Header header{kProtocolVersion, sizeof(DescribeDaemon)};
+  char daemon_version[32] = {};      // [out] as `cowfs --version` says, NUL-terminated
+  std::uint8_t store_id[16] = {};    // [out]
+  std::uint32_t mount_flags = 0;     // [out] of MountFlag
+  std::uint32_t mounted_volume = 0;  // [out] its id
+  std::uint32_t owner_uid = 0;       // [out] the mount's owner: may create and delete volumes, as root may
+  std::uint32_t daemon_pid = 0;      // [out] in the daemon's own pid namespace
+};
+static_assert(sizeof(DescribeDaemon) == 72);
+
+/// Where a block of the descriptor's file lies. The number is reserved: the daemon answers EOPNOTSUPP.
+struct LocateBlock {
+  Header header{kProtocolVersion, sizeof(LocateBlock)};
+  std::uint64_t file_block = 0;    // [in] of 4 KiB
+  std::uint64_t object = 0;        // [out] 0: a hole
+  std::uint64_t object_block = 0;  // [out]
+  std::uint64_t count = 0;         // [out] blocks that lie there in a row, or that the hole still has
+  std::uint64_t references = 0;    // [out] to this block, in all volumes
+};
+static_assert(sizeof(LocateBlock) == 48);
+
+/// The request number of a structure: both directions, its size, our group.
+template <typename Request>
+constexpr unsigned ioctl_number(unsigned number) {
+  static_assert(std::is_trivially_copyable_v<Request> && sizeof(Request) <= kPayloadLimit);
+  return _IOC(_IOC_READ | _IOC_WRITE, kIoctlGroup, number, sizeof(Request));
+}
+
+inline constexpr unsigned kIoctlDescribeDaemon = ioctl_number<DescribeDaemon>(1);
+inline constexpr unsigned kIoctlDescribeVolume = ioctl_number<DescribeVolume>(2);
+inline constexpr unsigned kIoctlDescribeSpace = ioctl_number<DescribeSpace>(3);
+inline constexpr unsigned kIoctlListVolumes = ioctl_number<ListVolumes>(4);
+inline constexpr unsigned kIoctlCreateVolume = ioctl_number<CreateVolume>(5);
+inline constexpr unsigned kIoctlDeleteVolume = ioctl_number<DeleteVolume>(6);
+inline constexpr unsigned kIoctlRenameVolume = ioctl_number<RenameVolume>(7);
+inline constexpr unsigned kIoctlSyncStore = ioctl_number<SyncStore>(8);
+inline constexpr unsigned kIoctlLocateBlock = ioctl_number<LocateBlock>(9);
+
+/// Puts a name into its field; false where it is empty, too long or has a NUL in it.
+inline bool set_name(char (&field)[kNameField], std::string_view name) {
+  if (name.empty() || name.size() >= kNameField || name.find('\0') != std::string_view::npos) return false;
+  std::memset(field, 0, kNameField);
+  std::memcpy(field, name.data(), name.size());
+  return true;
+}
+
+/// The name in a field; empty where the field is empty or has no NUL.
+inline std::string_view get_name(const char (&field)[kNameField]) {
+  const void* end = std::memchr(field, 0, kNameField);
+  return end == nullptr ? std::string_view() : std::string_view(field);
+}
+
+}  // namespace cowfs::api
