@@ -1,0 +1,62 @@
+// The superblock: where a store's newest checkpoint begins. Two slots, written in turn, so that one is always whole.
+//
+// Slot s lies at byte 4096 * s of the array `superblock` and has 512 bytes, which the host writes whole or not at all or so that the checksum
+// shows it. Checkpoint n is written to slot n mod 2. The bytes are drawn in docs/format.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "lib/base/error.h"
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "lib/storage/storage.h"
+#include "lib/tree/node.h"
+
+namespace cowfs {
+
+inline constexpr std::size_t kSuperblockSize = 512;          // bytes
+inline constexpr std::size_t kSuperblockSlotDistance = 4096;  // bytes
+inline constexpr unsigned kSuperblockSlots = 2;
+inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::size_t kOpenPackLimit = 4;
+
+// Features that this program knows. A store with an unknown incompatible feature is refused, with an unknown read-only compatible one
+// it opens read-only.
+inline constexpr std::uint64_t kKnownIncompatible = 0;
+inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
+
+struct Superblock {
+  std::uint32_t version = kFormatVersion;
+  std::uint64_t compatible = 0;
+  std::uint64_t read_only_compatible = 0;
+  std::uint64_t incompatible = 0;
+  std::array<std::uint8_t, 16> store_id{};
+  std::uint64_t name_seed = 0;
+  Timestamp created;
+  std::uint64_t checkpoint = 0;     // its number, from 1
+  Generation generation{1};         // all nodes and extents of this checkpoint are at or below
+  NodePointer root;                 // of the store's own tree
+  std::uint64_t node_segments = 0;  // segments of the node array
+  std::uint64_t next_object = 1;    // objects from here on are not part of this checkpoint
+  std::uint64_t object_limit = 1;   // numbers below may have been given out
+  std::uint64_t inode_limit = raw(kFirstFreeInode);
+  std::uint32_t next_volume = 1;
+  std::uint64_t live_blocks = 0;
+  bool clean = false;  // written by close(): nothing happened after it
+  std::array<std::uint64_t, kOpenPackLimit> open_packs{};  // object numbers, 0: none
+};
+
+std::string encode_superblock(const Superblock& superblock);
+/// kNotAStore: no superblock of ours, or a newer version (the text says which); kCorrupted: damaged.
+Result<Superblock> decode_superblock(std::string_view bytes);
+
+Result<void> write_superblock(Storage& storage, const Superblock& superblock);
+
+/// The valid slots, newest first (one or two). Errors: kNotAStore where no slot has ever been ours, or the newest is of an unknown version or
+/// feature; kCorrupted where both are damaged.
+Result<std::vector<Superblock>> read_superblocks(Storage& storage);
+
+}  // namespace cowfs
