@@ -63,7 +63,7 @@ foreach(script IN LISTS mount_scripts)
   string(REGEX REPLACE "_test$" "" name "${name}")
   add_test(NAME mount.${name} COMMAND bash "${script}")
   set_tests_properties(mount.${name} PROPERTIES
-    LABELS mount SKIP_RETURN_CODE 77 RUN_SERIAL TRUE TIMEOUT 600
+    LABELS mount SKIP_RETURN_CODE 77 RUN_SERIAL TRUE TIMEOUT 1800
     ENVIRONMENT "COWFS_BIN_DIR=${CMAKE_BINARY_DIR}/bin;COWFS_SRC_DIR=${CMAKE_SOURCE_DIR}")
 endforeach()
 
