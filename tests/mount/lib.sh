@@ -237,9 +237,18 @@ volume() { printf '%s\n' "$MNT/.cowfs/$1"; }  # the path of volume NAME
 # used_bytes [PATH]: what statfs calls used.
 used_bytes() {
   local path=${1:-$MNT}
+  if [ "$COWFS_TARGET" = btrfs ]; then btrfs filesystem sync "$path" >/dev/null; fi
   echo $(( ( $(stat -f -c '%b - %f' "$path") ) * $(stat -f -c %S "$path") ))
 }
 used_at_most() { [ "$(used_bytes)" -le "$1" ]; }
+# space_back LIMIT: used bytes fall to the limit, which may take a while in the background.
+space_back() {
+  local end=$((SECONDS + 60))
+  until used_at_most "$1"; do
+    [ "$SECONDS" -lt "$end" ] || fail "space is not given back: expected at most $1 bytes used, seen $(used_bytes)"
+    sleep 0.05
+  done
+}
 
 # ---- running promises ---------------------------------------------------------------------------------------------------
 
@@ -335,4 +344,44 @@ run_promises() {
   [ "$broken" = 0 ] || exit 1
   if [ "$skipped" != 0 ] && [ -n "${COWFS_NO_SKIP:-}" ]; then exit 1; fi
   [ "$kept" != 0 ] || exit 77
+}
+
+# ---- shared by several scripts ------------------------------------------------------------------------------------------
+
+# snapshot_script FILE: a program for test programs to call with a name: takes a snapshot of $MNT.
+snapshot_script() {
+  if [ "$COWFS_TARGET" = btrfs ]; then
+    printf '#!/bin/sh\nexec btrfs -q subvolume snapshot -r "%s" "%s/.cowfs/$1" >/dev/null\n' "$MNT" "$MNT" >"$1"
+  else
+    printf '#!/bin/sh\nexec mkdir "%s/.cowfs/$1"\n' "$MNT" >"$1"
+  fi
+  chmod +x "$1"
+}
+
+# small_tree DIR: a tree with one of everything.
+small_tree() {
+  local d=$1 i
+  mkdir -p "$d/dir/sub/deep" "$d/empty" "$d/sticky"
+  chmod 1777 "$d/sticky"
+  chmod 2775 "$d/dir/sub"
+  printf 'hello\n' >"$d/hello"
+  printf '' >"$d/nothing"
+  head -c 100000 /dev/urandom >"$d/dir/odd"
+  head -c 3145728 /dev/urandom >"$d/dir/sub/big"
+  truncate -s 1G "$d/sparse"
+  printf 'in the middle' | dd of="$d/sparse" bs=1 seek=536870912 conv=notrunc status=none
+  ln "$d/hello" "$d/dir/hello.link"
+  ln -s ../hello "$d/dir/to.hello"
+  ln -s /nowhere/at/all "$d/dangling"
+  mkfifo -m 640 "$d/fifo"
+  chmod 4711 "$d/dir/odd"
+  setfattr -n user.colour -v blue "$d/hello"
+  setfattr -n user.empty "$d/dir"
+  touch -d '2001-02-03 04:05:06.123456789' "$d/nothing" "$d/empty"
+  if [ "$(id -u)" = 0 ]; then
+    mknod "$d/null" c 1 3
+    chown 61001:61002 "$d/dir/sub/big"
+    setfattr -n trusted.colour -v red "$d/dir"
+  fi
+  for i in $(seq 300); do printf '%s\n' "$i" >"$d/dir/sub/deep/file$i"; done
 }
