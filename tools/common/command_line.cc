@@ -1,0 +1,83 @@
+#include "tools/common/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "tools/common/message.h"
+
+namespace cowfs {
+namespace {
+
+// No argument of a command line holds a NUL, so one in front marks what must not be taken apart.
+constexpr char kRawMark = '\0';
+
+std::vector<std::string> arguments(int argc, const char* const* argv) {
+  std::vector<std::string> out;
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
+    std::string argument = argv[i];
+    if (argument.starts_with('[')) argument.insert(0, 1, kRawMark);
+    out.push_back(std::move(argument));
+  }
+  return out;
+}
+
+std::string without_mark(std::string text) {
+  std::erase(text, kRawMark);
+  return text;
+}
+
+/// The subcommand that was being parsed, or the app itself.
+const CLI::App& innermost(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : innermost(*chosen.front());
+}
+
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+}  // namespace
+
+void set_help(CLI::App& app, std::string help) {
+  app.set_help_flag("-h,--help");
+  app.formatter_fn(
+      [text = std::move(help)](const CLI::App*, std::string, CLI::AppFormatMode) { return text; });
+}
+
+void set_version(CLI::App& app) {
+  app.set_version_flag("-V,--version", fmt::format("{} (cowfs) {}", app.get_name(), COWFS_VERSION));
+}
+
+std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(arguments(argc, argv));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", innermost(app).help());
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", version.what());
+  } catch (const CLI::ParseError& error) {
+    const std::string name = full_name(innermost(app));
+    print_error(app.get_name(), without_mark(error.what()));
+    fmt::print(stderr, "Try '{} --help'.\n", name);
+    return ExitCode::kUsage;
+  }
+  return finish_output(app.get_name(), ExitCode::kOk);
+}
+
+std::vector<std::string> values(const CLI::Option& positional) {
+  std::vector<std::string> out = positional.results();
+  std::ranges::transform(out, out.begin(), without_mark);
+  return out;
+}
+
+std::optional<std::string> value(const CLI::Option& positional) {
+  if (positional.count() == 0) return std::nullopt;
+  return values(positional).front();
+}
+
+}  // namespace cowfs
