@@ -62,9 +62,9 @@ at_most() {  # at_most LIMIT SEEN WHAT
 }
 at_least() { [ "$2" -ge "$1" ] || fail "$3: expected at least $1, seen $2"; }
 has() {  # has TEXT PATTERN WHAT (PATTERN: extended regular expression)
-  printf '%s\n' "$1" | grep -qE -- "$2" || fail "$3: no '$2' in: $1"
+  grep -qE -- "$2" <<<"$1" || fail "$3: no '$2' in: $1"
 }
-has_not() { ! printf '%s\n' "$1" | grep -qE -- "$2" || fail "$3: '$2' in: $1"; }
+has_not() { ! grep -qE -- "$2" <<<"$1" || fail "$3: '$2' in: $1"; }
 same_bytes() {  # same_bytes EXPECTED_FILE SEEN_FILE
   cmp -- "$1" "$2" >&2 || fail "$2 differs from $1"
 }
@@ -76,7 +76,7 @@ refused() {
   shift
   said=$("$@" 2>&1 </dev/null) || code=$?
   [ "$code" != 0 ] || fail "'$*' succeeded, expected: $pattern"
-  printf '%s\n' "$said" | grep -qE -- "$pattern" || fail "'$*' (exit $code): expected '$pattern', said: $said"
+  grep -qE -- "$pattern" <<<"$said" || fail "'$*' (exit $code): expected '$pattern', said: $said"
 }
 # exit_code CODE COMMAND…
 exit_code() {
@@ -292,7 +292,7 @@ one_promise() {
   exec {never}<>"$WORK/never"
   set -m
   (
-    set -eE
+    set -eEo pipefail
     trap 'code=$?; [ "$BASHPID" != $$ ] && [ "${FUNCNAME[0]:-}" != skip ] && say "  at line $LINENO of ${FUNCNAME[0]:-}: $BASH_COMMAND (exit $code)"' ERR
     T=$WORK/$name STORE=$WORK/$name/store MNT=$WORK/$name/mnt DAEMON=
     mkdir -p "$MNT"

@@ -1,6 +1,6 @@
 // tree_digest [--no-times] [--no-owners] [--no-xattrs] [--no-dir-links] [--all-names] DIR
 //
-// Prints one line for each file below DIR (DIR itself first), sorted by path: kind and mode, owners, link count, size, mtime
+// Prints one line for each file below DIR (DIR itself first, which may be a file), sorted by path: kind and mode, owners, link count, size, mtime
 // (not of symbolic links' targets), device number, first path with the same inode, extended attributes, a hash of the content.
 // Two trees with equal output are equal for every program. Not compared: atime, ctime, inode numbers, sizes of directories,
 // used blocks (a hole and zeros are the same content). A `.cowfs` at the root is left out unless --all-names is given.
@@ -118,7 +118,7 @@ class Walk {
 
  private:
   void visit(const std::string& name) {
-    const std::string path = root_ + "/" + name;
+    const std::string path = name == "." ? root_ : root_ + "/" + name;
     struct stat st {};
     must(::lstat(path.c_str(), &st), "lstat " + path);
     print(name, path, st);
