@@ -4,6 +4,7 @@
 // order of the ranks is in docs/locks.md. `scripts/lint` compiles lib/ with -Wthread-safety.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>

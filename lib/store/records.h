@@ -57,7 +57,10 @@ std::string block_count_key(ObjectNumber object, std::uint64_t first);
 std::string encode_block_count(const BlockCountRun& run);
 std::optional<BlockCountRun> decode_block_count(std::string_view key, std::string_view value);
 
-/// Key: checkpoint u64, object u64, first block u64. Value: count u64 (0: the whole object).
+inline constexpr std::uint64_t kInFlight = ~std::uint64_t{0};
+
+/// Key: checkpoint u64, object u64, first block u64. Value: count u64 (0: the whole object). With kInFlight as the checkpoint: blocks that
+/// were taken and not yet referred to when this checkpoint was made.
 struct PendingFree {
   std::uint64_t checkpoint = 0;  // the first one that does not refer to it
   BlockRange range;

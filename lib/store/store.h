@@ -44,6 +44,7 @@ struct StoreOptions {
   std::size_t node_cache_bytes = std::size_t{64} << 20;
   std::chrono::milliseconds commit_interval{5000};  // between background checkpoints
   bool background = true;   // false: no threads; checkpoints on sync() only, reclaim on reclaim_now() (tests)
+  std::function<void(const Error&)> on_background_error;  // called from a background thread when its work fails (one log line)
   std::optional<std::uint64_t> reserve_bytes;  // of the host's space, kept back from data; default: 1/50 of it, 16 MiB to 256 MiB
 };
 
@@ -184,14 +185,12 @@ class Store {
   /// Keeps a volume's tree readable after delete_volume until the matching unpin (open files). kStale where it is gone already.
   Result<void> pin_volume(VolumeId id);
   void unpin_volume(VolumeId id);
-  /// Called (from any thread, holding nothing) when a deleted volume has been reclaimed.
-
   // Numbers.
 
   /// A new inode number, never used before in this store. kNoSpace when they run out.
   Result<InodeNumber> allocate_inode();
 
-  // Data. All need an Operation for allocate and write; reads need an EpochGuard.
+  // Data. Allocating and writing need an Operation, reading an EpochGuard. None of these may be called while holding a view.
 
   /// Blocks in packs, `count` in all, in as few ranges as possible. They belong to the caller, who puts extents for them or gives them
   /// back with abandon(). kNoSpace leaves nothing allocated. `birth` for their extents: birth_generation().

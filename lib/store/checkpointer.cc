@@ -1,0 +1,162 @@
+#include "lib/store/checkpointer.h"
+
+#include "lib/store/store_core.h"
+
+namespace cowfs {
+
+void Checkpointer::start(std::chrono::milliseconds interval) {
+  thread_ = std::jthread([this, interval](const std::stop_token& stop) { loop(stop, interval); });
+}
+
+void Checkpointer::stop() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+void Checkpointer::request() {
+  MutexLock lock(mutex_);
+  requested_ = true;
+  changed_.notify_all();
+}
+
+void Checkpointer::loop(const std::stop_token& stop, std::chrono::milliseconds interval) {
+  while (!stop.stop_requested()) {
+    {
+      MutexLock lock(mutex_);
+      changed_.wait_for(mutex_, interval, [this] { return requested_ || stopping_; });
+      if (stopping_) return;
+      requested_ = false;
+    }
+    auto synced = sync();
+    if (!synced && !core_.failed && core_.options.on_background_error) core_.options.on_background_error(synced.error());
+  }
+}
+
+Result<void> Checkpointer::sync(bool clean) {
+  std::uint64_t needed = 0;
+  {
+    MutexLock lock(mutex_);
+    needed = started_ + 1;
+  }
+  MutexLock running(running_);
+  std::uint64_t mine = 0;
+  {
+    MutexLock lock(mutex_);
+    if (finished_ >= needed && !clean) return {};
+    mine = ++started_;
+  }
+  COWFS_TRY(run(clean, clean));
+  MutexLock lock(mutex_);
+  finished_ = mine;
+  return {};
+}
+
+Result<void> Checkpointer::force() {
+  MutexLock running(running_);
+  return run(false, true);
+}
+
+Result<void> Checkpointer::run(bool clean, bool forced) {
+  COWFS_TRY(core_.check_writable());
+  auto taken = take(clean, forced);
+  if (!taken) {
+    core_.set_failed(taken.error());
+    return fail(taken.error());
+  }
+  if (!*taken) return {};
+  auto written = write(**taken);
+  if (!written) {
+    core_.objects.give_back_dirty((*taken)->objects);
+    ExclusiveLock lock(core_.tree_lock);
+    core_.changed = true;
+    --core_.taken_checkpoint;  // the next try replaces the same slot: the other one holds the checkpoint in force
+    return written;
+  }
+  settle((*taken)->superblock);
+  ++count_;
+  core_.reclaimer.wake();
+  return {};
+}
+
+Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool forced) {
+  ExclusiveLock lock(core_.tree_lock);
+  const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.objects.anything_to_flush();
+  if (!anything && !forced) return std::optional<Taken>{};
+  COWFS_TRY(put_records());
+  COWFS_TRY(put_bitmaps());
+  Taken taken;
+  taken.superblock = core_.superblock;
+  Superblock& s = taken.superblock;
+  s.checkpoint = core_.next_checkpoint();
+  s.generation = Generation{core_.generation.load()};
+  s.root = core_.store_root.root;
+  s.node_segments = core_.nodes.segment_count();
+  s.next_volume = core_.next_volume;
+  s.inode_limit = core_.next_inode + (clean ? 0 : kNumberStep);
+  s.clean = clean;
+  core_.objects.save(s);
+  taken.nodes = core_.nodes.freeze();
+  taken.objects = core_.objects.take_dirty();
+  core_.fresh_after_generation = s.generation;
+  ++core_.generation;
+  core_.taken_checkpoint = s.checkpoint;
+  core_.changed = false;
+  core_.dirty_nodes = 0;
+  return std::optional(std::move(taken));
+}
+
+Result<void> Checkpointer::put_records() {
+  (void)core_.nodes.ensure_free(kNodesPerSegment / 2);  // best effort: what is there may be enough
+  COWFS_TRY(core_.apply_block_counts());
+  Tree tree = core_.store_tree();
+  for (const auto& [id, volume] : core_.volumes.all()) {
+    if (!volume->changed) continue;
+    COWFS_TRY(tree.put(volume_key(id), encode_volume(volume->record)));
+    volume->changed = false;
+  }
+  COWFS_TRY(core_.objects.flush(tree, core_.next_checkpoint()));
+  return core_.node_counts.apply(tree);
+}
+
+// Writing a bitmap can copy nodes of the store's tree, which changes bitmaps. Each node is copied once a checkpoint at most, so
+// this ends after a few rounds, with values put in place into nodes that are new already.
+Result<void> Checkpointer::put_bitmaps() {
+  Tree tree = core_.store_tree();
+  while (!core_.nodes.changed_segments().empty()) {
+    const std::set<std::uint64_t> changed = core_.nodes.changed_segments();
+    core_.nodes.clear_changed();
+    for (const std::uint64_t segment : changed) {
+      const std::string key = key_of(kStoreKeyInode, KeyKind::kNodeSegment).be(segment).take();
+      COWFS_TRY(tree.put(key, core_.nodes.bitmap(segment)));
+    }
+  }
+  return {};
+}
+
+Result<void> Checkpointer::write(const Taken& taken) {
+  const auto checked = [this](Result<void> result) {
+    // A failed sync may have dropped what was to be written; only a full host can be tried again.
+    const bool again = result || result.error().code == ErrorCode::kNoSpace || result.error().code == ErrorCode::kQuotaExceeded;
+    if (!again) core_.set_failed(result.error());
+    return result;
+  };
+  COWFS_TRY(checked(core_.objects.sync(taken.objects)));
+  COWFS_TRY(checked(core_.nodes.write_frozen(taken.nodes)));
+  return checked(write_superblock(*core_.storage, taken.superblock));
+}
+
+void Checkpointer::settle(const Superblock& superblock) {
+  ExclusiveLock lock(core_.tree_lock);
+  core_.superblock = superblock;
+  core_.nodes.thaw(superblock.checkpoint);
+  core_.inode_limit = superblock.inode_limit;
+  core_.nodes_are_scarce = core_.nodes.free_count() < kNodesKeptForDeletes / 2;
+}
+
+}  // namespace cowfs

@@ -1,0 +1,74 @@
+// Writes checkpoints: the dirty nodes, then the superblock slot that makes them the state of the store.
+//
+//   take (tree lock exclusive, short): apply gathered counts, put changed records and bitmaps into the store's tree, freeze the dirty
+//        nodes, begin a new generation.
+//   write (no lock): sync the data objects that were written before, write and sync the nodes, write and sync the superblock.
+//   settle (tree lock exclusive, short): frozen nodes are clean; nodes held for older checkpoints are free.
+//
+// Data comes before the metadata that refers to it: an object is dirty from before its write until a sync that began after it.
+// A checkpoint that failed to be written leaves the last one in force; the next try writes everything again, to the same slot.
+//
+// Locks: `running_` (rank before the tree lock; one checkpoint at a time), `mutex_` (leaf). Callers of sync() hold no view.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "lib/base/error.h"
+#include "lib/base/mutex.h"
+#include "lib/store/superblock.h"
+#include "lib/tree/tree.h"
+
+namespace cowfs {
+
+class StoreCore;
+
+class Checkpointer {
+ public:
+  explicit Checkpointer(StoreCore& core) : core_(core) {}
+  ~Checkpointer() { stop(); }
+
+  void start(std::chrono::milliseconds interval);
+  void stop();
+
+  /// Asks for a checkpoint soon, without waiting.
+  void request();
+  /// Everything committed before the call is durable on return. Concurrent calls share checkpoints: each waits for one that is taken after its
+  /// call began.
+  Result<void> sync(bool clean = false);
+  /// A checkpoint even where nothing changed (opening).
+  Result<void> force();
+
+  std::uint64_t count() const { return count_.load(); }
+
+ private:
+  struct Taken {
+    Superblock superblock;
+    std::vector<NodeRef> nodes;
+    std::set<ObjectNumber> objects;
+  };
+
+  Result<void> run(bool clean, bool forced) COWFS_REQUIRES(running_);
+  Result<std::optional<Taken>> take(bool clean, bool forced);
+  Result<void> put_records();
+  Result<void> put_bitmaps();
+  Result<void> write(const Taken& taken);
+  void settle(const Superblock& superblock);
+  void loop(const std::stop_token& stop, std::chrono::milliseconds interval);
+
+  StoreCore& core_;
+  std::atomic<std::uint64_t> count_{0};
+
+  Mutex running_;  // held while a checkpoint is made
+  Mutex mutex_;    // leaf: guards what follows
+  Condition changed_;
+  bool requested_ COWFS_GUARDED_BY(mutex_) = false;
+  bool stopping_ COWFS_GUARDED_BY(mutex_) = false;
+  std::uint64_t started_ COWFS_GUARDED_BY(mutex_) = 0;   // checkpoints begun
+  std::uint64_t finished_ COWFS_GUARDED_BY(mutex_) = 0;  // the newest begun one that succeeded
+  std::jthread thread_;
+};
+
+}  // namespace cowfs

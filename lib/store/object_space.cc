@@ -1,0 +1,380 @@
+#include "lib/store/object_space.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "lib/base/check.h"
+
+namespace cowfs {
+namespace {
+
+constexpr std::uint64_t kMinReserve = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMaxReserve = std::uint64_t{256} << 20;
+constexpr std::uint64_t kAskHostEvery = 4096;                       // blocks: 16 MiB
+constexpr std::uint64_t kWritebackAfter = std::uint64_t{8} << 20;  // bytes
+constexpr std::uint64_t kLargeRequest = 16;                        // blocks; such requests have a pack of their own
+constexpr std::size_t kStatesKept = 4096;
+
+ArrayName array_of(ObjectNumber object) { return {ArrayKind::kObject, raw(object)}; }
+
+}  // namespace
+
+ObjectSpace::ObjectSpace(Storage& storage, std::optional<std::uint64_t> reserve_bytes) : storage_(storage) {
+  if (reserve_bytes) {
+    reserve_bytes_ = *reserve_bytes;
+    return;
+  }
+  const auto space = storage.space();
+  reserve_bytes_ = std::clamp(space ? space->total_bytes / 50 : 0, kMinReserve, kMaxReserve);
+}
+
+void ObjectSpace::restore(const Superblock& superblock) {
+  MutexLock lock(mutex_);
+  next_object_ = superblock.clean ? superblock.next_object : superblock.object_limit;
+  object_limit_ = superblock.object_limit;
+  live_blocks_ = superblock.live_blocks;
+  for (std::size_t i = 0; i < packs_.size(); ++i) packs_[i].object = ObjectNumber{superblock.open_packs[i]};
+}
+
+void ObjectSpace::save(Superblock& superblock) const {
+  MutexLock lock(mutex_);
+  superblock.next_object = next_object_;
+  superblock.object_limit = object_limit_;
+  superblock.live_blocks = live_blocks_;
+  for (std::size_t i = 0; i < packs_.size(); ++i) superblock.open_packs[i] = raw(packs_[i].object);
+}
+
+Result<ObjectSpace::State*> ObjectSpace::state_of(const Tree& store_tree, ObjectNumber object) {
+  if (const auto found = states_.find(object); found != states_.end()) return &found->second;
+  COWFS_ASSIGN(const auto value, store_tree.get(object_key(object)));
+  const auto record = value ? decode_object(*value) : std::nullopt;
+  if (!record) return fail(ErrorCode::kCorrupted, "object " + std::to_string(raw(object)) + " has no valid record");
+  return &states_.emplace(object, State{*record}).first->second;
+}
+
+Result<void> ObjectSpace::recover(const Tree& store_tree) {
+  std::vector<PendingFree> in_flight;
+  COWFS_TRY(store_tree.scan(pending_free_key({kInFlight, {}}), [&](std::string_view key, std::string_view value) {
+    const auto pending = decode_pending_free(key, value);
+    if (pending) in_flight.push_back(*pending);
+    return pending.has_value();
+  }));
+  for (const PendingFree& pending : in_flight) COWFS_TRY(blocks_died(store_tree, pending.range));
+  MutexLock lock(mutex_);
+  in_flight_stored_ = std::move(in_flight);
+  for (OpenPack& pack : packs_) {
+    if (pack.object == kNoObject) continue;
+    COWFS_ASSIGN(State * state, state_of(store_tree, pack.object));
+    COWFS_TRY(storage_.resize(array_of(pack.object), state->record.end_blocks * kBlockSize));
+    seal(pack.object, *state);
+    pack.object = kNoObject;
+  }
+  return {};
+}
+
+Result<void> ObjectSpace::remove_unknown_objects(std::uint64_t first_unknown) {
+  COWFS_ASSIGN(const auto numbers, storage_.list(ArrayKind::kObject));
+  for (auto it = std::ranges::lower_bound(numbers, first_unknown); it != numbers.end(); ++it) {
+    COWFS_TRY(storage_.remove({ArrayKind::kObject, *it}));
+  }
+  return {};
+}
+
+void ObjectSpace::seal(ObjectNumber object, State& state) {
+  if (state.record.sealed) return;
+  state.record.sealed = true;
+  state.changed = true;
+  if (state.record.live_blocks == 0) dead_.push_back({object, 0, 0});
+}
+
+Result<void> ObjectSpace::take_space(std::uint64_t blocks) {
+  if (free_estimate_ < blocks) {
+    COWFS_ASSIGN(const StorageSpace space, storage_.space());
+    const std::uint64_t usable = space.free_bytes > reserve_bytes_ ? (space.free_bytes - reserve_bytes_) / kBlockSize : 0;
+    if (usable < blocks) return fail(ErrorCode::kNoSpace, "the host filesystem of the store is full");
+    free_estimate_ = std::max(blocks, std::min(usable, kAskHostEvery));
+  }
+  free_estimate_ -= blocks;
+  return {};
+}
+
+Result<ObjectNumber> ObjectSpace::create_object(ObjectRecord record) {
+  if (next_object_ >= object_limit_) return fail(ErrorCode::kNoSpace, "object numbers have run out until the next checkpoint");
+  const ObjectNumber object{next_object_++};
+  COWFS_TRY(storage_.create(array_of(object)));
+  states_[object] = State{record, true, true};
+  return object;
+}
+
+void ObjectSpace::count_taken(State& state, const BlockRange& range) {
+  state.record.live_blocks += range.count;
+  state.changed = true;
+  live_blocks_ += range.count;
+  in_flight_[{range.object, range.first}] = range.count;
+}
+
+void ObjectSpace::arrived(const BlockRange& range) {
+  if (in_flight_.empty()) return;
+  const std::uint64_t end = range.first + range.count;
+  auto it = in_flight_.upper_bound({range.object, range.first});
+  if (it != in_flight_.begin()) --it;
+  while (it != in_flight_.end() && it->first < BlockPlace{range.object, end}) {
+    const BlockRange waiting{it->first.first, it->first.second, it->second};
+    const std::uint64_t waiting_end = waiting.first + waiting.count;
+    if (waiting.object != range.object || waiting_end <= range.first) {
+      ++it;
+      continue;
+    }
+    it = in_flight_.erase(it);
+    if (waiting.first < range.first) in_flight_[{range.object, waiting.first}] = range.first - waiting.first;
+    if (waiting_end > end) in_flight_[{range.object, end}] = waiting_end - end;
+  }
+}
+
+void ObjectSpace::committed(const BlockRange& range) {
+  MutexLock lock(mutex_);
+  arrived(range);
+}
+
+Result<BlockRange> ObjectSpace::take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth) {
+  if (pack.object == kNoObject) {
+    ObjectRecord record;
+    record.birth = birth;
+    COWFS_ASSIGN(pack.object, create_object(record));
+  }
+  State& state = states_.at(pack.object);
+  const std::uint64_t taken = std::min(count, kPackBlocks - state.record.end_blocks);
+  const BlockRange range{pack.object, state.record.end_blocks, taken};
+  state.record.end_blocks += taken;
+  count_taken(state, range);
+  if (state.record.end_blocks == kPackBlocks) {
+    seal(pack.object, state);
+    pack.object = kNoObject;
+  }
+  return range;
+}
+
+Result<std::vector<BlockRange>> ObjectSpace::allocate(std::uint64_t count, Generation birth) {
+  std::vector<BlockRange> ranges;
+  MutexLock lock(mutex_);
+  COWFS_TRY(take_space(count));
+  OpenPack& pack = packs_[count >= kLargeRequest ? 1 : 0];
+  while (count > 0) {
+    auto range = take_from_pack(pack, count, birth);
+    if (!range) {
+      for (const BlockRange& taken : ranges) arrived(taken);
+      abandoned_.insert(abandoned_.end(), ranges.begin(), ranges.end());
+      return fail(range.error());
+    }
+    count -= range->count;
+    ranges.push_back(*range);
+  }
+  return ranges;
+}
+
+Result<ObjectNumber> ObjectSpace::create_own(VolumeId volume, InodeNumber inode, std::uint32_t window, Generation birth) {
+  MutexLock lock(mutex_);
+  COWFS_TRY(take_space(1));
+  return create_object(ObjectRecord{.kind = ObjectKind::kOwn,
+                                    .sealed = false,
+                                    .window = window,
+                                    .end_blocks = 0,
+                                    .live_blocks = 0,
+                                    .birth = birth,
+                                    .volume = volume,
+                                    .inode = inode});
+}
+
+Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count,
+                                           const LoadRecord& load) {
+  const auto refused = [] { return fail(ErrorCode::kExists, "the place in the own object cannot be taken"); };
+  const auto known = [&] {
+    MutexLock lock(mutex_);
+    return std::pair(states_.contains(object), evictions_);
+  };
+  auto [present, evictions] = known();
+  std::optional<ObjectRecord> loaded;
+  while (!present) {
+    COWFS_ASSIGN(loaded, load(object));
+    if (!loaded) return refused();
+    // What was loaded is old if the state came, changed and went meanwhile.
+    const std::uint64_t before = evictions;
+    std::tie(present, evictions) = known();
+    if (evictions == before) break;
+  }
+  MutexLock lock(mutex_);
+  if (loaded && evictions == evictions_) states_.try_emplace(object, State{*loaded});
+  const auto found = states_.find(object);
+  if (found == states_.end()) return refused();
+  State& state = found->second;
+  const bool fits = state.record.kind == ObjectKind::kOwn && !state.record.sealed && !to_freeze_.contains(object) &&
+                    first >= state.record.end_blocks && count <= kOwnObjectBlocks && first <= kOwnObjectBlocks - count;
+  if (!fits) return refused();
+  COWFS_TRY(take_space(count));
+  if (cut_on_growth_ && !state.cut) COWFS_TRY(storage_.resize(array_of(object), state.record.end_blocks * kBlockSize));
+  state.cut = true;
+  state.record.end_blocks = first + count;
+  const BlockRange range{object, first, count};
+  count_taken(state, range);
+  return range;
+}
+
+void ObjectSpace::freeze_own(ObjectNumber object) {
+  MutexLock lock(mutex_);
+  to_freeze_.insert(object);
+}
+
+void ObjectSpace::abandon(const BlockRange& range) {
+  MutexLock lock(mutex_);
+  if (range.count == 0) return;
+  arrived(range);
+  abandoned_.push_back(range);
+}
+
+std::vector<BlockRange> ObjectSpace::take_abandoned() {
+  MutexLock lock(mutex_);
+  return std::exchange(abandoned_, {});
+}
+
+Result<void> ObjectSpace::blocks_died(const Tree& store_tree, const BlockRange& range) {
+  MutexLock lock(mutex_);
+  COWFS_ASSIGN(State * state, state_of(store_tree, range.object));
+  if (range.count > state->record.live_blocks) {
+    return fail(ErrorCode::kCorrupted, "object " + std::to_string(raw(range.object)) + " loses more blocks than it has");
+  }
+  state->record.live_blocks -= range.count;
+  state->changed = true;
+  live_blocks_ -= range.count;
+  const bool all_dead = state->record.live_blocks == 0;
+  if (all_dead && state->record.sealed) {
+    dead_.push_back({range.object, 0, 0});
+  } else if (all_dead && state->record.kind == ObjectKind::kOwn) {
+    seal(range.object, *state);  // its file was cut to nothing or is gone
+  } else {
+    dead_.push_back(range);
+  }
+  return {};
+}
+
+bool ObjectSpace::anything_to_flush() const {
+  MutexLock lock(mutex_);
+  return !dead_.empty() || !abandoned_.empty() || !to_freeze_.empty() ||
+         std::ranges::any_of(states_, [](const auto& item) { return item.second.changed; });
+}
+
+Result<void> ObjectSpace::flush(Tree& store_tree, std::uint64_t checkpoint) {
+  MutexLock lock(mutex_);
+  for (const ObjectNumber object : std::exchange(to_freeze_, {})) {
+    COWFS_ASSIGN(State * state, state_of(store_tree, object));
+    seal(object, *state);
+  }
+  object_limit_ = std::max(object_limit_, next_object_ + kNumberStep);
+  for (auto& [object, state] : states_) {
+    if (!state.changed) continue;
+    COWFS_TRY(store_tree.put(object_key(object), encode_object(state.record)));
+    state.changed = false;
+  }
+  COWFS_TRY(flush_dead(store_tree, checkpoint));
+  COWFS_TRY(flush_in_flight(store_tree));
+  evict_states();
+  return {};
+}
+
+Result<void> ObjectSpace::flush_dead(Tree& store_tree, std::uint64_t checkpoint) {
+  std::ranges::sort(dead_, {}, [](const BlockRange& r) { return std::pair(raw(r.object), r.first); });
+  for (std::size_t i = 0; i < dead_.size(); ++i) {
+    BlockRange run = dead_[i];
+    while (run.count > 0 && i + 1 < dead_.size() && dead_[i + 1].object == run.object && dead_[i + 1].count > 0 &&
+           dead_[i + 1].first == run.first + run.count) {
+      run.count += dead_[++i].count;
+    }
+    const PendingFree pending{checkpoint, run};
+    COWFS_TRY(store_tree.put(pending_free_key(pending), encode_pending_free(pending)));
+  }
+  dead_.clear();
+  return {};
+}
+
+// Blocks that an operation under way has taken are in this checkpoint's counts but in none of its extents: should it be the one that is
+// opened next, recover() gives them back.
+Result<void> ObjectSpace::flush_in_flight(Tree& store_tree) {
+  for (const PendingFree& old : std::exchange(in_flight_stored_, {})) COWFS_TRY(store_tree.erase(pending_free_key(old)));
+  for (const auto& [place, count] : in_flight_) in_flight_stored_.push_back({kInFlight, {place.first, place.second, count}});
+  for (const BlockRange& range : abandoned_) in_flight_stored_.push_back({kInFlight, range});
+  for (const PendingFree& now : in_flight_stored_) {
+    COWFS_TRY(store_tree.put(pending_free_key(now), encode_pending_free(now)));
+  }
+  return {};
+}
+
+void ObjectSpace::evict_states() {
+  if (states_.size() <= kStatesKept) return;
+  ++evictions_;
+  std::erase_if(states_, [this](const auto& item) {
+    return !item.second.changed &&
+           std::ranges::none_of(packs_, [&](const OpenPack& pack) { return pack.object == item.first; });
+  });
+}
+
+Result<void> ObjectSpace::object_removed(Tree& store_tree, ObjectNumber object) {
+  MutexLock lock(mutex_);
+  states_.erase(object);
+  return store_tree.erase(object_key(object));
+}
+
+Result<void> ObjectSpace::read(ObjectNumber object, std::uint64_t offset, MutableBytes out) {
+  return storage_.read(array_of(object), offset, out);
+}
+
+Result<void> ObjectSpace::write(ObjectNumber object, std::uint64_t first_block, Bytes blocks) {
+  COWFS_CHECK(blocks.size() % kBlockSize == 0);
+  bool start = false;
+  {
+    // Before the write: a checkpoint that begins now must sync the object once more after it.
+    MutexLock lock(dirty_mutex_);
+    std::uint64_t& bytes = dirty_[object];
+    bytes += blocks.size();
+    start = bytes >= kWritebackAfter;
+    if (start) bytes = 0;
+  }
+  COWFS_TRY(storage_.write(array_of(object), first_block * kBlockSize, blocks));
+  if (start) storage_.start_writeback(array_of(object));
+  MutexLock lock(dirty_mutex_);
+  dirty_.try_emplace(object, 0);  // taken meanwhile by a checkpoint that may have synced too early
+  return {};
+}
+
+std::set<ObjectNumber> ObjectSpace::take_dirty() {
+  MutexLock lock(dirty_mutex_);
+  std::set<ObjectNumber> objects;
+  for (const auto& [object, bytes] : std::exchange(dirty_, {})) objects.insert(object);
+  return objects;
+}
+
+void ObjectSpace::give_back_dirty(const std::set<ObjectNumber>& objects) {
+  MutexLock lock(dirty_mutex_);
+  for (const ObjectNumber object : objects) dirty_.try_emplace(object, 0);
+}
+
+bool ObjectSpace::anything_dirty() const {
+  MutexLock lock(dirty_mutex_);
+  return !dirty_.empty();
+}
+
+Result<void> ObjectSpace::sync(const std::set<ObjectNumber>& objects) {
+  for (const ObjectNumber object : objects) {
+    auto synced = storage_.sync(array_of(object));
+    // An object that was reclaimed meanwhile has nothing left to keep.
+    if (!synced && synced.error().code != ErrorCode::kNotFound) return synced;
+  }
+  return storage_.sync_names(ArrayKind::kObject);
+}
+
+std::uint64_t ObjectSpace::next_object() const {
+  MutexLock lock(mutex_);
+  return next_object_;
+}
+
+Result<StorageSpace> ObjectSpace::host_space() const { return storage_.space(); }
+
+}  // namespace cowfs

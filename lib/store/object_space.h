@@ -1,0 +1,124 @@
+// Where file data lies: objects on the host, blocks taken from them, blocks given back.
+//
+// Small and redirected data goes one after another into pack objects of 64 MiB; a file of more than 1 MiB has own objects, filled at
+// equal offsets. No place is ever used for other data: a block number below an object's `end` was taken once and for all.
+//
+// Locks: `mutex_` (rank after the tree lock) guards everything in memory. Calls that say "tree exclusive" read or write the store's tree.
+// None of them may be made while holding a view but those.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "lib/base/mutex.h"
+#include "lib/storage/storage.h"
+#include "lib/store/records.h"
+#include "lib/store/superblock.h"
+#include "lib/tree/tree.h"
+
+namespace cowfs {
+
+inline constexpr std::uint64_t kPackBlocks = 16384;                // 64 MiB
+inline constexpr std::uint64_t kOwnObjectBlocks = kMaxExtentBlocks;  // 1 TiB
+inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers reserved by a checkpoint
+
+class ObjectSpace {
+ public:
+  ObjectSpace(Storage& storage, std::optional<std::uint64_t> reserve_bytes);
+
+  // Opening and checkpoint.
+  void restore(const Superblock& superblock);
+  void save(Superblock& superblock) const;  // next_object, object_limit, live_blocks, open_packs
+  /// After an unclean end own objects are cut to their known end before they grow again.
+  void set_cut_on_growth() { cut_on_growth_ = true; }
+  /// (tree exclusive) Ends the packs that the superblock knows as open, cutting what lies past their end, and gives back the blocks that
+  /// were on their way to an extent when the checkpoint was taken.
+  Result<void> recover(const Tree& store_tree);
+  /// Removes object files with numbers from `first_unknown` on, made after the checkpoint and left by a crash.
+  Result<void> remove_unknown_objects(std::uint64_t first_unknown);
+
+  // Taking and giving back; holding no view.
+  Result<std::vector<BlockRange>> allocate(std::uint64_t count, Generation birth);
+  Result<ObjectNumber> create_own(VolumeId volume, InodeNumber inode, std::uint32_t window, Generation birth);
+  /// `load` fetches the record of an object that is not in memory (under the tree lock, shared).
+  using LoadRecord = std::function<Result<std::optional<ObjectRecord>>(ObjectNumber)>;
+  Result<BlockRange> extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count, const LoadRecord& load);
+  void freeze_own(ObjectNumber object);
+  void abandon(const BlockRange& range);
+  std::vector<BlockRange> take_abandoned();
+  /// (tree exclusive) An extent that refers to these blocks is committed: those that were on their way are at home.
+  void committed(const BlockRange& range);
+
+  /// (tree exclusive) A run of blocks has no reference any more.
+  Result<void> blocks_died(const Tree& store_tree, const BlockRange& range);
+  /// (tree exclusive) Writes changed records, and what died as pending frees of checkpoint `checkpoint`, into the store's tree.
+  Result<void> flush(Tree& store_tree, std::uint64_t checkpoint);
+  bool anything_to_flush() const;
+  /// (tree exclusive) The object is gone from the host: its record goes too.
+  Result<void> object_removed(Tree& store_tree, ObjectNumber object);
+
+  // Data; holding no view.
+  Result<void> read(ObjectNumber object, std::uint64_t offset, MutableBytes out);
+  Result<void> write(ObjectNumber object, std::uint64_t first_block, Bytes blocks);
+  /// Objects with writes that no sync has covered yet; they are no longer dirty.
+  std::set<ObjectNumber> take_dirty();
+  void give_back_dirty(const std::set<ObjectNumber>& objects);
+  bool anything_dirty() const;
+  /// Makes the data of these objects, and their names, durable.
+  Result<void> sync(const std::set<ObjectNumber>& objects);
+
+  std::uint64_t live_blocks() const { return live_blocks_.load(std::memory_order_relaxed); }
+  std::uint64_t next_object() const;
+  Result<StorageSpace> host_space() const;
+  std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+
+ private:
+  struct State {
+    ObjectRecord record;
+    bool changed = false;
+    bool cut = false;  // its end was made sure of in this session
+  };
+  using BlockPlace = std::pair<ObjectNumber, std::uint64_t>;
+  struct OpenPack {
+    ObjectNumber object = kNoObject;
+  };
+
+  Result<State*> state_of(const Tree& store_tree, ObjectNumber object) COWFS_REQUIRES(mutex_);
+  Result<ObjectNumber> create_object(ObjectRecord record) COWFS_REQUIRES(mutex_);
+  Result<void> take_space(std::uint64_t blocks) COWFS_REQUIRES(mutex_);
+  Result<BlockRange> take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth) COWFS_REQUIRES(mutex_);
+  void count_taken(State& state, const BlockRange& range) COWFS_REQUIRES(mutex_);
+  void arrived(const BlockRange& range) COWFS_REQUIRES(mutex_);
+  Result<void> flush_dead(Tree& store_tree, std::uint64_t checkpoint) COWFS_REQUIRES(mutex_);
+  Result<void> flush_in_flight(Tree& store_tree) COWFS_REQUIRES(mutex_);
+  void evict_states() COWFS_REQUIRES(mutex_);
+  void seal(ObjectNumber object, State& state) COWFS_REQUIRES(mutex_);
+
+  Storage& storage_;
+  std::uint64_t reserve_bytes_;
+  std::atomic<std::uint64_t> live_blocks_{0};
+  std::atomic<bool> cut_on_growth_{false};
+
+  mutable Mutex mutex_;
+  std::unordered_map<ObjectNumber, State> states_ COWFS_GUARDED_BY(mutex_);
+  std::array<OpenPack, kOpenPackLimit> packs_ COWFS_GUARDED_BY(mutex_);
+  std::uint64_t next_object_ COWFS_GUARDED_BY(mutex_) = 1;
+  std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) = 1;
+  std::uint64_t free_estimate_ COWFS_GUARDED_BY(mutex_) = 0;  // blocks that may be taken before the host is asked again
+  std::vector<BlockRange> dead_ COWFS_GUARDED_BY(mutex_);     // count 0: the whole object
+  std::vector<BlockRange> abandoned_ COWFS_GUARDED_BY(mutex_);
+  std::set<ObjectNumber> to_freeze_ COWFS_GUARDED_BY(mutex_);
+  std::map<BlockPlace, std::uint64_t> in_flight_ COWFS_GUARDED_BY(mutex_);  // taken, not yet in a committed extent: count
+  std::vector<PendingFree> in_flight_stored_ COWFS_GUARDED_BY(mutex_);      // as the last checkpoint recorded it
+  std::uint64_t evictions_ COWFS_GUARDED_BY(mutex_) = 0;
+
+  mutable Mutex dirty_mutex_;  // leaf
+  std::unordered_map<ObjectNumber, std::uint64_t> dirty_ COWFS_GUARDED_BY(dirty_mutex_);  // bytes since writeback was started
+};
+
+}  // namespace cowfs

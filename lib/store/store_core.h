@@ -1,0 +1,107 @@
+// The parts of an open store, and how they hang together. Private to lib/store.
+//
+//   StoreCore
+//     storage        the host
+//     gate           forks against operations                       rank 1
+//     tree_lock      everything in memory that trees are made of    rank 3 (2: inode locks of lib/volume)
+//       nodes, node_counts, block_counts, volumes, store_root, generation
+//     objects        data; its own lock                             rank 4
+//     epochs         readers of data                                leaf
+//     checkpointer   writes checkpoints, in its thread or the caller's
+//     reclaimer      gives back what nobody wants
+//
+// `failed` is set when the store in memory can no longer be trusted to become durable (a sync failed, a change broke off in the middle):
+// from then on every change is refused, and what the last checkpoint holds stays as it is.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "lib/base/mutex.h"
+#include "lib/store/block_counts.h"
+#include "lib/store/checkpointer.h"
+#include "lib/store/epochs.h"
+#include "lib/store/fork_gate.h"
+#include "lib/store/node_array.h"
+#include "lib/store/node_counts.h"
+#include "lib/store/object_space.h"
+#include "lib/store/reclaimer.h"
+#include "lib/store/store.h"
+#include "lib/store/superblock.h"
+#include "lib/store/volume_table.h"
+
+namespace cowfs {
+
+inline constexpr std::size_t kDirtyNodesForCheckpoint = 8192;   // 32 MiB
+inline constexpr std::size_t kDirtyNodesForWaiting = 24576;     // 96 MiB: operations wait for the checkpoint
+inline constexpr std::size_t kBlockChangesForApply = 4096;  // gathered at most before they are applied
+inline constexpr std::size_t kNodesKeptForDeletes = 2 * kNodesPerSegment;  // free nodes that only deletes and checkpoints may use
+
+class StoreCore final : public NodeSpace {
+ public:
+  StoreCore(std::unique_ptr<Storage> the_storage, const StoreOptions& the_options);
+
+  // NodeSpace.
+  Result<NodeRef> load(NodePointer pointer) override { return nodes.load(pointer); }
+  Result<NodeRef> allocate(unsigned level) override { return nodes.allocate(level, Generation{generation.load()}); }
+  Generation fresh_after() const override { return fresh_after_generation; }
+  Result<bool> shared(NodeId id) override;
+  void add_reference(NodeId id) override { node_counts.add(id); }
+  void drop_shared_reference(NodeId id) override { node_counts.drop(id); }
+  void free(NodePointer node) override { nodes.free(node, next_checkpoint()); }
+  void leaf_copied(const Node& leaf) override;
+
+  /// The number of the checkpoint that will be made next; tree lock.
+  std::uint64_t next_checkpoint() const { return taken_checkpoint + 1; }
+  Tree store_tree() { return Tree(*this, store_root); }
+
+  /// Adds or drops what the extents of a leaf refer to.
+  void count_leaf(const Node& leaf, bool add);
+
+  /// Where the store can no longer be trusted: remembers the first reason.
+  void set_failed(const Error& error);
+  /// kReadOnly or kIo where changes are refused.
+  Result<void> check_writable() const;
+
+  /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive.
+  Result<void> apply_block_counts();
+
+  Result<Generation> fork_root(VolumeState& parent);
+
+  std::unique_ptr<Storage> storage;
+  const StoreOptions options;
+
+  ForkGate gate;
+  mutable SharedMutex tree_lock;
+  Epochs epochs;
+
+  // Guarded by tree_lock.
+  Superblock superblock;  // of the last durable checkpoint, with what never changes
+  NodeArray nodes;
+  NodeCounts node_counts;
+  BlockCounts block_counts;
+  VolumeTable volumes;
+  TreeRoot store_root;
+  Generation fresh_after_generation{0};
+  std::uint64_t taken_checkpoint = 0;  // the newest whose contents are fixed, durable or on its way
+  std::uint32_t next_volume = 1;
+  bool changed = false;  // anything at all since the last checkpoint was taken
+
+  std::atomic<std::uint64_t> generation{1};
+  std::atomic<std::uint64_t> next_inode{raw(kFirstFreeInode)};
+  std::atomic<std::uint64_t> inode_limit{raw(kFirstFreeInode)};
+  std::atomic<std::size_t> dirty_nodes{0};  // a copy, to be read without the lock
+  std::atomic<bool> nodes_are_scarce{false};
+
+  ObjectSpace objects;
+
+  std::atomic<bool> failed{false};
+  mutable Mutex failure_mutex;  // leaf
+  std::optional<Error> failure COWFS_GUARDED_BY(failure_mutex);
+
+  // Last, so that their threads end first.
+  Checkpointer checkpointer;
+  Reclaimer reclaimer;
+};
+
+}  // namespace cowfs
