@@ -35,6 +35,19 @@ const CLI::App& innermost(const CLI::App& app) {
   return chosen.empty() ? app : innermost(*chosen.front());
 }
 
+/// What is wrong with the line: the first argument that nothing takes, else CLI11's own words.
+std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
+  const auto strange = app.remaining();
+  if (strange.empty()) {
+    const bool needs_command = !app.get_subcommands(nullptr).empty();
+    return needs_command ? "a command is required" : without_mark(error.what());
+  }
+  const std::string first = without_mark(strange.front());
+  if (first.size() > 1 && first.starts_with('-')) return fmt::format("unknown option '{}'", first);
+  const bool is_command = app.get_parent() == nullptr && !app.get_subcommands(nullptr).empty();
+  return fmt::format("{} '{}'", is_command ? "unknown command" : "unexpected argument", first);
+}
+
 std::string full_name(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name()
                                      : full_name(*app.get_parent()) + " " + app.get_name();
@@ -61,9 +74,8 @@ std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) 
   } catch (const CLI::CallForVersion& version) {
     fmt::print("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
-    const std::string name = full_name(innermost(app));
-    print_error(app.get_name(), without_mark(error.what()));
-    fmt::print(stderr, "Try '{} --help'.\n", name);
+    print_error(app.get_name(), complaint(innermost(app), error));
+    fmt::print(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
     return ExitCode::kUsage;
   }
   return finish_output(app.get_name(), ExitCode::kOk);

@@ -21,8 +21,8 @@ Command add_command(CLI::App& app, const char* name, const char* help) {
 }
 
 void add_output_flags(CLI::App& command, Output& output) {
-  command.add_flag("-q,--quiet", output.quiet);
-  command.add_flag("--json", output.json);
+  command.add_flag("-q,--quiet", output.quiet)->disable_flag_override();
+  command.add_flag("--json", output.json)->disable_flag_override();
 }
 
 int run(int argc, const char* const* argv) {
@@ -41,14 +41,17 @@ int run(int argc, const char* const* argv) {
   add_output_flags(*fork.app, output);
 
   const Command list = add_command(app, "list", kListHelp);
-  list.app->add_flag("--json", output.json);
+  list.app->add_flag("--json", output.json)->disable_flag_override();
 
   const Command rename = add_command(app, "rename", kRenameHelp);
   const CLI::Option* old_name = rename.app->add_option("NAME")->required();
   const CLI::Option* new_name = rename.app->add_option("NEW")->required();
 
   const Command remove = add_command(app, "delete", kDeleteHelp);
-  const CLI::Option* names = remove.app->add_option("NAME")->required()->expected(-1);
+  const CLI::Option* names = remove.app->add_option("NAME")
+                                 ->required()
+                                 ->expected(1, CLI::detail::expected_max_vector_size)
+                                 ->allow_extra_args();
 
   const Command sync = add_command(app, "sync", kSyncHelp);
 

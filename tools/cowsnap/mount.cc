@@ -28,11 +28,10 @@ const char* why(int error_number) {
     case EPROTO: return "the mount's daemon is of another version and speaks another protocol";
     case ENOTCONN:
     case ECONNABORTED: return "the mount's daemon is gone; unmount it";
-    case EPERM: return "only root and the mount's owner may do this";
+    case EPERM: return "not permitted; only root and the owner of the mount may";
     case EEXIST: return "a volume of this name exists already";
-    case ENOENT: return "no volume of this name";
-    case EBUSY: return "this volume is mounted";
-    case EROFS: return "mounted read-only";
+    case ENOENT: return "no such volume";
+    case EBUSY: return "busy, it is the mounted volume";
     case ESTALE: return "lies in a volume that was deleted";
     case EINVAL: return "the mount's daemon does not accept this request";
     case ENAMETOOLONG: return "the name is longer than 255 bytes";
