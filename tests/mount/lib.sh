@@ -368,8 +368,8 @@ small_tree() {
   printf '' >"$d/nothing"
   head -c 100000 /dev/urandom >"$d/dir/odd"
   head -c 3145728 /dev/urandom >"$d/dir/sub/big"
-  truncate -s 1G "$d/sparse"
-  printf 'in the middle' | dd of="$d/sparse" bs=1 seek=536870912 conv=notrunc status=none
+  truncate -s 64M "$d/sparse"
+  printf 'in the middle' | dd of="$d/sparse" bs=1 seek=33554432 conv=notrunc status=none
   ln "$d/hello" "$d/dir/hello.link"
   ln -s ../hello "$d/dir/to.hello"
   ln -s /nowhere/at/all "$d/dangling"
