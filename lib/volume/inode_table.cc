@@ -69,7 +69,8 @@ std::size_t InodeTable::memory_bytes() {
 
 Result<void> InodeTable::pin() {
   MutexLock lock(pin_mutex_);
-  if (pins_ == 0) COWFS_TRY(store_.pin_volume(volume_));
+  if (!pinned_) COWFS_TRY(store_.pin_volume(volume_));
+  pinned_ = true;
   ++pins_;
   return {};
 }
@@ -77,7 +78,20 @@ Result<void> InodeTable::pin() {
 void InodeTable::unpin() {
   MutexLock lock(pin_mutex_);
   COWFS_CHECK(pins_ > 0);
-  if (--pins_ == 0) store_.unpin_volume(volume_);
+  --pins_;
+  if (released_) unpin_at_store();
+}
+
+void InodeTable::release_volume() {
+  MutexLock lock(pin_mutex_);
+  released_ = true;
+  unpin_at_store();
+}
+
+void InodeTable::unpin_at_store() {
+  if (pins_ > 0 || !pinned_) return;
+  pinned_ = false;
+  store_.unpin_volume(volume_);
 }
 
 Result<void> InodeTable::open(InodeNumber inode, bool writable, bool nameless) {
@@ -137,9 +151,9 @@ std::vector<InodeNumber> InodeTable::open_writers() {
 bool InodeTable::add_orphan(InodeNumber inode) {
   Shard& shard = shard_of(inode);
   MutexLock lock(shard.mutex);
-  const bool kept = shard.held(inode);
-  if (shard.orphans.emplace(inode, kept).second) orphans_.fetch_add(1);
-  return kept;
+  const auto [orphan, fresh] = shard.orphans.emplace(inode, shard.held(inode));
+  if (fresh) orphans_.fetch_add(1);
+  return orphan->second;
 }
 
 void InodeTable::add_kept_orphan(InodeNumber inode) {

@@ -58,6 +58,7 @@ class InodeHandle {
 class InodeTable {
  public:
   InodeTable(Store& store, VolumeId volume) : store_(store), volume_(volume) {}
+  ~InodeTable() { release_volume(); }
   InodeTable(const InodeTable&) = delete;
   InodeTable& operator=(const InodeTable&) = delete;
 
@@ -75,9 +76,12 @@ class InodeTable {
   // Open files.
 
   /// Keeps the volume readable after its deletion: one for each open file, taken before open() and
-  /// without the tree lock. kStale where the volume is gone.
+  /// without the tree lock. kStale where the volume is gone. The store is asked for the first one only and
+  /// keeps the volume until release_volume(), so that opening and closing costs nothing there.
   Result<void> pin();
   void unpin();
+  /// The volume was deleted: the store may have it as soon as no file is open. Without the tree lock.
+  void release_volume();
   /// Counts one more open file. `nameless`: the inode's link count is 0; then only a kept orphan can be
   /// opened (kStale).
   Result<void> open(InodeNumber inode, bool writable, bool nameless);
@@ -122,6 +126,7 @@ class InodeTable {
 
   Shard& shard_of(InodeNumber inode) { return shards_[raw(inode) % kShards]; }
   void release_handle(InodeNumber inode);
+  void unpin_at_store() COWFS_REQUIRES(pin_mutex_);
 
   static constexpr std::size_t kShards = 16;
 
@@ -131,6 +136,8 @@ class InodeTable {
   std::atomic<std::uint64_t> orphans_ = 0;
   Mutex pin_mutex_;
   std::uint64_t pins_ COWFS_GUARDED_BY(pin_mutex_) = 0;
+  bool pinned_ COWFS_GUARDED_BY(pin_mutex_) = false;  // at the store
+  bool released_ COWFS_GUARDED_BY(pin_mutex_) = false;
 };
 
 }  // namespace cowfs
