@@ -253,13 +253,8 @@ space_back() {
 # ---- running promises ---------------------------------------------------------------------------------------------------
 
 own_mounts() { awk -v w="$WORK/" 'index($5, w) == 1 { print $3 "\t" $5 }' /proc/self/mountinfo | tac; }
-own_processes() {  # those that name $WORK in their command line, this shell and its parents not
-  local dir pid
-  for dir in /proc/[0-9]*; do
-    pid=${dir#/proc/}
-    [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] && [ "$pid" != "$PPID" ] || continue
-    if tr '\0' '\n' 2>/dev/null <"$dir/cmdline" | grep -qF -- "$WORK/"; then echo "$pid"; fi
-  done
+own_processes() {  # those that name $WORK in their command line
+  grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$WORK/" | cut -d/ -f3
 }
 abort_connection() {  # abort_connection MAJOR:MINOR of a FUSE mount
   local control=/sys/fs/fuse/connections/${1#*:}/abort

@@ -1,0 +1,154 @@
+#!/bin/bash
+# What programs expect of any POSIX filesystem on Linux, at its corners: mappings, locks, O_DIRECT, big directories, large
+# offsets, long names, files without names, a full disk.
+. "$(dirname "$0")/lib.sh"
+
+promise_mappings_reads_writes_and_direct_io_are_coherent() {
+  mount_fresh
+  "$(program mapped_files)" "$MNT"
+}
+
+promise_locks_exclude_other_processes() {
+  mount_fresh
+  "$(program file_locks)" "$MNT"
+}
+
+promise_positions_in_a_big_directory_are_stable() {
+  mount_fresh
+  "$(program big_directory)" "$MNT" "$(long && echo 1000000 || echo 100000)"
+}
+
+edges() {
+  local code=0
+  mount_fresh
+  "$(program file_edges)" "$1" "$MNT" || code=$?
+  [ "$code" != 3 ] || skip "$COWFS_TARGET has other limits"
+  return "$code"
+}
+promise_files_reach_to_8_eib() { edges offsets; }
+promise_names_reach_to_255_bytes() { edges names; }
+promise_unlinked_files_live_until_their_last_close() { edges orphans; }
+promise_unnamed_files_can_get_a_name() { edges unnamed; }
+promise_times_are_kept_to_the_nanosecond() { edges times; }
+promise_extended_attributes_have_the_limits_of_linux() { edges attributes; }
+promise_hard_links_are_counted() { edges links; }
+promise_appending_writers_do_not_overwrite_each_other() { edges appends; }
+
+promise_large_attributes_are_kept() {
+  only_cowfs
+  mount_fresh
+  touch "$MNT/file"
+  head -c 60000 /dev/zero | tr '\0' 'v' >value
+  setfattr -n user.large -v "$(cat value)" "$MNT/file"
+  getfattr --only-values -n user.large "$MNT/file" >seen
+  same_bytes value seen
+}
+
+promise_everything_is_still_there_after_a_remount() {
+  mount_fresh
+  small_tree "$MNT"
+  digest "$MNT" >before.digest
+  remount
+  digest "$MNT" >after.digest
+  same_digest before.digest after.digest "before and after the remount"
+}
+
+promise_unlinked_files_give_back_their_space_after_the_close() {
+  local before
+  mount_fresh
+  before=$(used_bytes)
+  exec 8>"$MNT/orphan"
+  head -c 33554432 /dev/urandom >&8
+  rm "$MNT/orphan"
+  at_least $((before + 33000000)) "$(used_bytes)" "bytes used while it is open"
+  exec 8>&-
+  space_back $((before + 1048576))
+}
+
+promise_the_working_directory_is_found_and_dot_dot_leads_up() {
+  mount_fresh
+  mkdir -p "$MNT/a/b/c"
+  cd "$MNT/a/b/c"
+  same "$MNT/a/b/c" "$(/bin/pwd)" "pwd"
+  mv "$MNT/a/b" "$MNT/moved"
+  same "$MNT/moved/c" "$(/bin/pwd)" "pwd after a rename"
+  same "$(stat -c %i "$MNT")" "$(stat -c %i ../..)" "../.."
+  cd "$T"
+}
+
+promise_executables_and_scripts_run() {
+  mount_fresh
+  cp /bin/true "$MNT/true"
+  printf '#!%s/interpreter\nexit 1\n' "$MNT" >"$MNT/script"
+  cp /bin/true "$MNT/interpreter"
+  chmod 755 "$MNT"/*
+  "$MNT/true"
+  "$MNT/script"
+  cp /bin/sleep "$MNT/sleep"
+  "$MNT/sleep" 30 &
+  local sleeper=$!
+  until [ "$(readlink "/proc/$sleeper/exe")" = "$MNT/sleep" ]; do sleep 0.01; done
+  refused 'busy' sh -c "echo x >'$MNT/sleep'"
+  kill "$sleeper"
+  wait "$sleeper" || true
+}
+
+promise_sockets_and_fifos_connect_programs() {
+  mount_fresh
+  mkfifo "$MNT/fifo"
+  (echo through >"$MNT/fifo") &
+  same through "$(cat "$MNT/fifo")" "bytes through the FIFO"
+  wait
+  perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die "bind: $!"; listen(S, 1) or die;
+    if (!fork) { socket(C, AF_UNIX, SOCK_STREAM, 0); connect(C, sockaddr_un($ARGV[0])) or die "connect: $!"; exit 0; }
+    accept(A, S) or die; wait; exit($? >> 8)' "$MNT/socket"
+  same socket "$(stat -c %F "$MNT/socket")" "kind of the socket"
+}
+
+# on_full_host TYPE: the store lies on a small filesystem that runs full.
+on_full_host() {
+  local type=$1 i
+  only_cowfs
+  need_cowfs
+  host_image "$type" "$2" "$T/host"
+  STORE=$T/host/store
+  make_store "$STORE"
+  start_cowfs "$STORE" "$MNT"
+  mkdir "$MNT/keep"
+  head -c 2000000 /dev/urandom >"$MNT/keep/data"
+  cp "$MNT/keep/data" kept
+  for i in $(seq 20); do echo "$i" >"$MNT/keep/small$i"; done
+  snapshot s
+  refused 'No space left' sh -c "head -c 400000000 /dev/urandom >'$MNT/fill'"
+  refused 'No space left' sh -c "i=0; while i=\$((i + 1)); do head -c 50000 /dev/urandom >'$MNT/fill'\$i || exit 1; done"
+  refused 'No space left' sh -c "head -c 4000000 /dev/urandom | dd of='$MNT/keep/data' conv=notrunc bs=4k"
+  same_bytes kept "$MNT/.cowfs/s/keep/data"
+  rm "$MNT"/fill*
+  eventually 60 "room again after rm" room_again
+  "$COWSNAP" delete "$MNT" s
+  for i in $(seq 20); do same "$i" "$(cat "$MNT/keep/small$i")" "a small file"; done
+  cp kept "$MNT/keep/data"
+  stop_cowfs "$MNT"
+  start_cowfs "$STORE" "$MNT"
+  same_bytes kept "$MNT/keep/data"
+  for i in $(seq 20); do same "$i" "$(cat "$MNT/keep/small$i")" "a small file after a remount"; done
+  head -c 10000000 /dev/urandom >"$MNT/again"
+  stop_cowfs "$MNT"
+  umount "$T/host"
+}
+room_again() { head -c 10000000 /dev/zero | tr '\0' x >"$MNT/probe" 2>/dev/null && rm "$MNT/probe"; }
+promise_a_full_ext4_host_is_reported_and_survived() { on_full_host ext4 128M; }
+promise_a_full_tmpfs_host_is_reported_and_survived() { on_full_host tmpfs 100M; }
+
+promise_df_tells_the_hosts_room() {
+  only_cowfs
+  mount_fresh
+  local host mine
+  host=$(stat -f -c '%a * %S' "$STORE")
+  mine=$(stat -f -c '%a * %S' "$MNT")
+  at_most "$((host))" "$((mine))" "bytes free"
+  at_least "$((host / 2))" "$((mine))" "bytes free"
+  df "$MNT" >/dev/null
+}
+
+run_promises "$@"

@@ -1,0 +1,180 @@
+#!/bin/bash
+# Ordinary users: files belong to the caller, permissions hold, a user mounts and owns a store without root.
+. "$(dirname "$0")/lib.sh"
+
+as() { local uid=$1; shift; setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all -- "$@"; }
+denied() { local uid=$1; shift; refused 'Permission denied|not permitted' as "$uid" "$@"; }
+
+# user_world: in this mount namespace alone, two users exist, everybody may open /dev/fuse, and allow_other is allowed.
+user_world() {
+  need_root
+  need_tool setpriv fusermount3
+  mkdir world
+  mount -t tmpfs -o mode=755 tmpfs world
+  mknod -m 666 world/fuse c 10 229
+  cp /etc/passwd world/passwd
+  printf 'cowfs-one:x:61001:61001::/:/bin/sh\ncowfs-two:x:61002:61002::/:/bin/sh\n' >>world/passwd
+  mount --bind world/fuse /dev/fuse
+  mount --bind world/passwd /etc/passwd
+  if [ -n "${1:-}" ]; then
+    echo "$1" >world/fuse.conf
+    touch world/empty
+    [ -e /etc/fuse.conf ] || skip "no /etc/fuse.conf"
+    mount --bind world/fuse.conf /etc/fuse.conf
+  fi
+}
+end_world() {
+  umount /etc/passwd /dev/fuse
+  ! mountpoint -q /etc/fuse.conf || umount /etc/fuse.conf
+  umount "$T/world"
+}
+
+promise_new_files_belong_to_the_caller() {
+  need_root
+  mount_fresh -o allow_other
+  chmod 1777 "$MNT"
+  as 61001 touch "$MNT/file"
+  as 61001 mkdir "$MNT/dir"
+  as 61001 ln -s x "$MNT/link"
+  as 61001 mkfifo "$MNT/fifo"
+  same 61001:61001 "$(stat -c %u:%g "$MNT/file")" "owner of a file"
+  same 61001:61001 "$(stat -c %u:%g "$MNT/dir")" "owner of a directory"
+  same 61001:61001 "$(stat -c %u:%g "$MNT/link")" "owner of a link"
+  same 61001:61001 "$(stat -c %u:%g "$MNT/fifo")" "owner of a FIFO"
+  mkdir "$MNT/shared"
+  chown 0:61002 "$MNT/shared"
+  chmod 2777 "$MNT/shared"
+  as 61001 touch "$MNT/shared/file"
+  as 61001 mkdir "$MNT/shared/dir"
+  same 61001:61002 "$(stat -c %u:%g "$MNT/shared/file")" "owner of a file in a setgid directory"
+  same 2755 "$(stat -c %a "$MNT/shared/dir")" "mode of a directory in a setgid directory"
+}
+
+promise_permissions_hold_between_users() {
+  need_root
+  mount_fresh -o allow_other
+  chmod 1777 "$MNT"
+  as 61001 sh -c "echo secret >'$MNT/secret'; chmod 600 '$MNT/secret'; mkdir -m 700 '$MNT/private'; echo x >'$MNT/private/x'"
+  denied 61002 cat "$MNT/secret"
+  denied 61002 sh -c "echo x >'$MNT/secret'"
+  denied 61002 rm -f "$MNT/secret"
+  denied 61002 mv "$MNT/secret" "$MNT/stolen"
+  denied 61002 chmod 666 "$MNT/secret"
+  denied 61002 chown 61002 "$MNT/secret"
+  denied 61002 ls "$MNT/private"
+  denied 61002 cat "$MNT/private/x"
+  denied 61002 touch -d 2000-01-01 "$MNT/secret"
+  denied 61002 setfattr -n user.x -v y "$MNT/secret"
+  denied 61002 mknod "$MNT/null" c 1 3
+  same secret "$(as 61001 cat "$MNT/secret")" "the owner reads"
+  same secret "$(cat "$MNT/secret")" "root reads"
+}
+
+promise_without_allow_other_only_the_owner_of_the_mount_enters() {
+  only_cowfs
+  need_root
+  mount_fresh
+  echo x >"$MNT/file"
+  chmod 777 "$MNT" "$MNT/file"
+  denied 61001 ls "$MNT"
+  denied 61001 cat "$MNT/file"
+}
+
+promise_setuid_and_capabilities_go_when_a_file_is_written() {
+  local way
+  need_root
+  mount_fresh -o allow_other
+  for way in "echo x >>" "truncate -s 1" "fallocate -l 8192" "cp /bin/true"; do
+    printf 'content' >"$MNT/program"
+    chown 61001:61001 "$MNT/program"
+    chmod 6777 "$MNT/program"
+    as 61001 sh -c "$way '$MNT/program'"
+    same 777 "$(stat -c %a "$MNT/program")" "mode after '$way' by its owner"
+    rm "$MNT/program"
+  done
+  printf 'content' >"$MNT/program"
+  chmod 6777 "$MNT/program"
+  chown 61001:61001 "$MNT/program"
+  same 777 "$(stat -c %a "$MNT/program")" "mode after chown"
+  chmod 4755 "$MNT/program"
+  setfattr -n security.capability -v 0sAQAAAgAEAAAAAAAAAAAAAAAAAAA= "$MNT/program"
+  getfattr -n security.capability "$MNT/program" >/dev/null
+  echo x >>"$MNT/program"
+  refused 'No such attribute' getfattr -n security.capability "$MNT/program"
+  same 4755 "$(stat -c %a "$MNT/program")" "mode after a write by root"
+}
+
+promise_a_user_mounts_snapshots_and_unmounts_without_root() {
+  local daemon
+  only_cowfs
+  need_cowfs
+  user_world
+  mkdir mine mine/mnt
+  chown -R 61001:61001 mine
+  chmod 755 "$T" mine
+  as 61001 "$MKFS" mine/store
+  same 61001 "$(stat -c %u mine/store)" "owner of the store"
+  as 61001 "$COWFS" mine/store "$T/mine/mnt"
+  as 61001 sh -c "cd '$T/mine/mnt' && echo hello >file && mkdir dir && cp file dir/copy && chmod 600 file && ln file link && mkdir .cowfs/s"
+  as 61001 sh -c "echo changed >'$T/mine/mnt/file'"
+  same hello "$(as 61001 cat "$T/mine/mnt/.cowfs/s/file")" "file in the snapshot"
+  as 61001 "$COWSNAP" fork "$T/mine/mnt" f
+  as 61001 sh -c "echo fork >'$T/mine/mnt/.cowfs/f/file'"
+  as 61001 "$COWSNAP" delete "$T/mine/mnt" f
+  denied 61002 ls "$T/mine/mnt"
+  refused 'Permission denied' ls "$T/mine/mnt"
+  refused 'Permission denied|not permitted|Operation not' as 61002 fusermount3 -u "$T/mine/mnt"
+  as 61001 "$COWFS" --unmount "$T/mine/mnt"
+  unmounted "$T/mine/mnt" || fail "still mounted"
+  as 61001 "$COWFS" mine/store "$T/mine/mnt"
+  same changed "$(as 61001 cat "$T/mine/mnt/file")" "file after a remount"
+  as 61001 fusermount3 -u "$T/mine/mnt"
+  eventually 20 "the daemon ends" none_of mine/store
+  denied 61002 "$COWFS" mine/store "$T/mnt"
+  end_world
+}
+none_of() { ! grep -qsaF -f - /proc/[0-9]*/cmdline <<<"$1"; }
+
+promise_a_user_may_let_others_in_where_the_machine_allows_it() {
+  only_cowfs
+  need_cowfs
+  user_world user_allow_other
+  mkdir mine mine/mnt
+  chown -R 61001:61001 mine
+  chmod 755 "$T" mine
+  as 61001 "$MKFS" mine/store
+  as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
+  as 61001 sh -c "echo hello >'$T/mine/mnt/file'; chmod 1777 '$T/mine/mnt'"
+  same hello "$(as 61002 cat "$T/mine/mnt/file")" "file read by another user"
+  as 61002 touch "$T/mine/mnt/of.two"
+  same 61002 "$(as 61001 stat -c %u "$T/mine/mnt/of.two")" "owner of another user's file"
+  denied 61002 mkdir "$T/mine/mnt/.cowfs/s"
+  denied 61002 "$COWSNAP" create "$T/mine/mnt" s
+  mkdir "$T/mine/mnt/.cowfs/by.root"
+  present "$T/mine/mnt/.cowfs/by.root/file"
+  as 61001 "$COWFS" --unmount "$T/mine/mnt"
+  end_world
+}
+
+promise_a_user_is_told_when_allow_other_is_not_allowed() {
+  only_cowfs
+  need_cowfs
+  user_world '# nothing'
+  mkdir mine mine/mnt
+  chown -R 61001:61001 mine
+  chmod 755 "$T" mine
+  as 61001 "$MKFS" mine/store
+  refused 'allow_other' as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
+  end_world
+}
+
+promise_the_store_is_closed_to_other_users() {
+  only_cowfs
+  need_root
+  mount_fresh -o allow_other
+  echo secret >"$MNT/file"
+  denied 61001 ls "$STORE"
+  has_not "$(find "$STORE" -perm /077)" . "files of the store that others may read"
+}
+
+run_promises "$@"
