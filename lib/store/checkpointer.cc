@@ -156,7 +156,7 @@ void Checkpointer::settle(const Superblock& superblock) {
   core_.superblock = superblock;
   core_.nodes.thaw(superblock.checkpoint);
   core_.inode_limit = superblock.inode_limit;
-  core_.nodes_are_scarce = core_.nodes.free_count() < kNodesKeptForDeletes / 2;
+  core_.nodes_are_scarce = false;
 }
 
 }  // namespace cowfs

@@ -173,12 +173,13 @@ class Recount {
 
 Result<void> Store::verify() {
   ClosedGate closed(core_->gate);
-  if (!core_->options.read_only) COWFS_TRY(core_->checkpointer.force());
   ExclusiveLock lock(core_->tree_lock);
-  COWFS_TRY(core_->apply_block_counts());
-  Tree tree = core_->store_tree();
-  COWFS_TRY(core_->objects.flush(tree, core_->next_checkpoint()));
-  core_->changed = true;
+  if (!core_->options.read_only) {
+    COWFS_TRY(core_->apply_block_counts());
+    Tree tree = core_->store_tree();
+    COWFS_TRY(core_->objects.flush(tree, core_->next_checkpoint()));
+    core_->changed = true;
+  }
   return Recount(*core_).run();
 }
 
