@@ -3,12 +3,17 @@
 namespace cowfs {
 namespace {
 
-// One side's place in its tree: before a subtree (at an inner node's entry) or before an item (at a leaf's).
+// One side's place in its tree: before a subtree (at an inner node's entry) or before an item (at a
+// leaf's).
 class Walker {
  public:
   explicit Walker(NodeSpace& space) : space_(space) {}
 
-  Result<void> begin(NodePointer root) { return enter(root); }
+  Result<void> begin(NodePointer root) {
+    COWFS_ASSIGN(NodeRef node, space_.load(root));
+    enter(std::move(node));
+    return {};
+  }
 
   bool at_end() const { return path_.empty(); }
   bool at_item() const { return top().node->is_leaf(); }
@@ -18,7 +23,11 @@ class Walker {
   NodePointer child() const { return top().node->child(top().slot); }
 
   /// Goes from before a subtree to before its first entry.
-  Result<void> descend() { return enter(child()); }
+  Result<void> descend() {
+    COWFS_ASSIGN(NodeRef node, load_child(space_, *top().node, top().slot));
+    enter(std::move(node));
+    return {};
+  }
 
   /// Goes past the item or the subtree.
   void advance() {
@@ -34,12 +43,9 @@ class Walker {
 
   const Frame& top() const { return path_.back(); }
 
-  Result<void> enter(NodePointer pointer) {
-    if (path_.size() >= kMaxTreeHeight) return fail(ErrorCode::kCorrupted, "a tree is deeper than any tree can be");
-    COWFS_ASSIGN(NodeRef node, space_.load(pointer));
+  void enter(NodeRef node) {
     path_.push_back({std::move(node), 0});
     settle();
-    return {};
   }
 
   void settle() {
@@ -64,8 +70,8 @@ bool emit(Walker* before, Walker* after, const std::function<bool(const TreeDiff
   return go_on;
 }
 
-// Takes one step where at least one side stands before a subtree. The order of steps decides only how much is
-// shared, never what is found: what is skipped is skipped on both sides at once.
+// Takes one step where at least one side stands before a subtree. The order of steps decides only
+// how much is shared, never what is found: what is skipped is skipped on both sides at once.
 Result<void> approach(Walker& a, Walker& b) {
   const bool a_inner = !a.at_item();
   const bool b_inner = !b.at_item();
@@ -93,10 +99,12 @@ Result<void> diff_trees(NodeSpace& space, NodePointer before, NodePointer after,
   COWFS_TRY(a.begin(before));
   COWFS_TRY(b.begin(after));
   while (!a.at_end() || !b.at_end()) {
-    // An item goes out once the other side is past its key: keys of inner nodes are lower bounds of what lies below.
+    // An item goes out once the other side is past its key: keys of inner nodes are lower bounds of
+    // what lies below.
     const bool a_ready = !a.at_end() && a.at_item() && (b.at_end() || a.key() < b.key());
     const bool b_ready = !b.at_end() && b.at_item() && (a.at_end() || b.key() < a.key());
-    const bool both_ready = !a.at_end() && !b.at_end() && a.at_item() && b.at_item() && a.key() == b.key();
+    const bool both_ready =
+        !a.at_end() && !b.at_end() && a.at_item() && b.at_item() && a.key() == b.key();
     bool go_on = true;
     if (both_ready) go_on = emit(&a, &b, visit);
     else if (a_ready) go_on = emit(&a, nullptr, visit);

@@ -1,32 +1,36 @@
 #include "lib/tree/tree.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/base/check.h"
 
 namespace cowfs {
 namespace {
 
-// A node that is emptier than this looks for a neighbour to merge with.
+// A node that is emptier than this looks for a neighbour to merge with; the two together leave room
+// for puts to come.
 constexpr std::size_t kMergeBelow = kNodeSize / 4;
+constexpr std::size_t kMergeUpTo = kNodeSize / 8 * 7;
 
-std::unexpected<Error> too_deep() { return fail(ErrorCode::kCorrupted, "a tree is deeper than any tree can be"); }
-
-// The shortest string that is above `left` and not above `right`: a separator need not be a whole key.
+// The shortest string that is above `left` and not above `right`: a separator need not be a whole
+// key.
 std::string_view separator(std::string_view left, std::string_view right) {
   std::size_t same = 0;
   while (same < left.size() && left[same] == right[same]) ++same;
   return right.substr(0, same + 1);
 }
 
-// Where to cut a node so that both halves have room: in the middle by bytes, or at the very end when keys arrive in order.
+// Where to cut a node so that both halves have room: in the middle by bytes, or at the end when
+// keys arrive in order. (An inner node's last child is the one that was split: it stays with its
+// new neighbour.)
 std::size_t split_slot(const Node& node, std::string_view key) {
   const std::size_t count = node.count();
-  if (node.lower_bound(key) == count) return count - 1;
+  if (node.lower_bound(key) == count) return node.is_leaf() ? count : count - 1;
   const std::size_t half = node.used_bytes() / 2;
   std::size_t bytes = 0;
   for (std::size_t slot = 0; slot < count; ++slot) {
-    bytes += 6 + node.key(slot).size() + node.value(slot).size();
+    bytes += node.item_bytes(slot);
     if (bytes > half) return std::clamp<std::size_t>(slot, 1, count - 1);
   }
   return count - 1;
@@ -39,33 +43,30 @@ Result<TreeRoot> Tree::create(NodeSpace& space, Generation shared_at) {
   return TreeRoot{leaf->pointer(), shared_at};
 }
 
-Result<std::optional<std::string>> Tree::get(std::string_view key) const {
-  NodePointer pointer = root_.root;
-  for (unsigned depth = 0; depth < kMaxTreeHeight; ++depth) {
-    COWFS_ASSIGN(NodeRef node, space_.load(pointer));
-    if (!node->is_leaf()) {
-      pointer = node->child(node->child_slot(key));
-      continue;
-    }
-    const std::size_t slot = node->lower_bound(key);
-    if (!node->key_at(slot, key)) return std::optional<std::string>{};
-    return std::optional<std::string>{node->value(slot)};
+Result<NodeRef> Tree::leaf_of(std::string_view key) const {
+  COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
+  while (!node->is_leaf()) {
+    COWFS_ASSIGN(node, load_child(space_, *node, node->child_slot(key)));
   }
-  return too_deep();
+  return node;
+}
+
+Result<std::optional<std::string>> Tree::get(std::string_view key) const {
+  COWFS_ASSIGN(const NodeRef leaf, leaf_of(key));
+  const std::size_t slot = leaf->lower_bound(key);
+  if (!leaf->key_at(slot, key)) return std::optional<std::string>{};
+  return std::optional<std::string>{leaf->value(slot)};
 }
 
 Result<void> Tree::scan(std::string_view from, const Visit& visit) const {
-  std::vector<Step> path;
-  NodePointer pointer = root_.root;
+  Path path;
+  COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
   bool seeking = true;
   while (true) {
-    if (path.size() >= kMaxTreeHeight) return too_deep();
-    COWFS_ASSIGN(NodeRef node, space_.load(pointer));
-    if (!node->is_leaf()) {
+    while (!node->is_leaf()) {
       const std::size_t slot = seeking ? node->child_slot(from) : 0;
-      pointer = node->child(slot);
-      path.push_back({std::move(node), slot});
-      continue;
+      COWFS_ASSIGN(NodeRef child, load_child(space_, *node, slot));
+      path.push_back({std::exchange(node, std::move(child)), slot});
     }
     for (std::size_t slot = seeking ? node->lower_bound(from) : 0; slot < node->count(); ++slot) {
       if (!visit(node->key(slot), node->value(slot))) return {};
@@ -73,22 +74,19 @@ Result<void> Tree::scan(std::string_view from, const Visit& visit) const {
     seeking = false;
     while (!path.empty() && path.back().slot + 1 >= path.back().node->count()) path.pop_back();
     if (path.empty()) return {};
-    pointer = path.back().node->child(++path.back().slot);
+    COWFS_ASSIGN(node, load_child(space_, *path.back().node, ++path.back().slot));
   }
 }
 
 Result<std::optional<Tree::Item>> Tree::find_at_or_below(std::string_view key) const {
-  std::vector<Step> path;
-  NodePointer pointer = root_.root;
+  Path path;
+  COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
   bool seeking = true;  // else: on the way to the last item of a subtree left of `key`
   while (true) {
-    if (path.size() >= kMaxTreeHeight) return too_deep();
-    COWFS_ASSIGN(NodeRef node, space_.load(pointer));
-    if (!node->is_leaf()) {
+    while (!node->is_leaf()) {
       const std::size_t slot = seeking ? node->child_slot(key) : node->count() - 1;
-      pointer = node->child(slot);
-      path.push_back({std::move(node), slot});
-      continue;
+      COWFS_ASSIGN(NodeRef child, load_child(space_, *node, slot));
+      path.push_back({std::exchange(node, std::move(child)), slot});
     }
     std::size_t end = seeking ? node->lower_bound(key) : node->count();
     if (seeking && node->key_at(end, key)) ++end;
@@ -96,7 +94,7 @@ Result<std::optional<Tree::Item>> Tree::find_at_or_below(std::string_view key) c
     seeking = false;
     while (!path.empty() && path.back().slot == 0) path.pop_back();
     if (path.empty()) return std::optional<Item>{};
-    pointer = path.back().node->child(--path.back().slot);
+    COWFS_ASSIGN(node, load_child(space_, *path.back().node, --path.back().slot));
   }
 }
 
@@ -105,20 +103,22 @@ bool Tree::in_place(NodePointer pointer) const {
 }
 
 Result<std::size_t> Tree::prepare(std::string_view key, std::vector<NodeRef>& pins) {
-  NodePointer pointer = root_.root;
-  for (std::size_t depth = 1; depth <= kMaxTreeHeight; ++depth) {
-    COWFS_ASSIGN(NodeRef node, space_.load(pointer));
+  COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
+  const std::size_t levels = node->level() + 1;
+  while (true) {
+    const NodePointer pointer = node->pointer();
     if (pointer.generation <= root_.shared_at) COWFS_TRY(space_.shared(pointer.id));
     pins.push_back(node);
-    // Each level can be copied and split, and the tree can grow by a level; a merge copies one neighbour a level.
-    if (node->is_leaf()) return 3 * depth + 1;
-    pointer = node->child(node->child_slot(key));
+    if (node->is_leaf()) break;
+    COWFS_ASSIGN(node, load_child(space_, *node, node->child_slot(key)));
   }
-  return too_deep();
+  // A put copies and splits each level and can add one, an erase copies each level and a neighbour.
+  // One more for a level that a change before this one can add.
+  return 2 * levels + 2;
 }
 
-Result<NodeRef> Tree::writable(NodePointer pointer) {
-  COWFS_ASSIGN(NodeRef node, space_.load(pointer));
+Result<NodeRef> Tree::writable(NodeRef node) {
+  const NodePointer pointer = node->pointer();
   if (in_place(pointer)) return node;
   const bool own = pointer.generation > root_.shared_at;
   bool shared = false;
@@ -126,7 +126,7 @@ Result<NodeRef> Tree::writable(NodePointer pointer) {
     COWFS_ASSIGN(shared, space_.shared(pointer.id));
   }
   COWFS_ASSIGN(NodeRef copy, space_.allocate(node->level()));
-  node->copy_as(copy->pointer().id, copy->pointer().generation, *copy);
+  node->copy_as(copy->pointer(), *copy);
   if (!shared) {
     space_.free(pointer);
     return copy;
@@ -134,29 +134,32 @@ Result<NodeRef> Tree::writable(NodePointer pointer) {
   if (node->is_leaf()) {
     space_.leaf_copied(*node);
   } else {
-    for (std::size_t slot = 0; slot < node->count(); ++slot) space_.add_reference(node->child(slot).id);
+    for (std::size_t slot = 0; slot < node->count(); ++slot)
+      space_.add_reference(node->child(slot).id);
   }
   space_.drop_shared_reference(pointer.id);
   return copy;
 }
 
 Result<NodeRef> Tree::writable_child(Node& parent, std::size_t slot) {
-  const NodePointer old = parent.child(slot);
+  COWFS_ASSIGN(NodeRef old, load_child(space_, parent, slot));
   COWFS_ASSIGN(NodeRef child, writable(old));
-  if (child->pointer() != old) parent.set_child(slot, child->pointer());
+  if (child != old) parent.set_child(slot, child->pointer());
   return child;
 }
 
+// Each step leaves a whole tree behind: where the next one fails, some nodes were copied and
+// nothing else happened.
 Result<Tree::Path> Tree::descend_for_change(std::string_view key) {
   Path path;
-  COWFS_ASSIGN(NodeRef node, writable(root_.root));
+  path.reserve(kMaxTreeHeight);
+  COWFS_ASSIGN(NodeRef root, space_.load(root_.root));
+  COWFS_ASSIGN(NodeRef node, writable(std::move(root)));
   root_.root = node->pointer();
   while (!node->is_leaf()) {
-    if (path.size() >= kMaxTreeHeight) return too_deep();
     const std::size_t slot = node->child_slot(key);
     COWFS_ASSIGN(NodeRef child, writable_child(*node, slot));
-    path.push_back({std::move(node), slot});
-    node = std::move(child);
+    path.push_back({std::exchange(node, std::move(child)), slot});
   }
   path.push_back({std::move(node), 0});
   return path;
@@ -165,18 +168,25 @@ Result<Tree::Path> Tree::descend_for_change(std::string_view key) {
 Result<void> Tree::put(std::string_view key, std::string_view value) {
   COWFS_CHECK(!key.empty() && key.size() <= kMaxKeySize && value.size() <= kMaxValueSize);
   COWFS_ASSIGN(Path path, descend_for_change(key));
-  Node& leaf = *path.back().node;
-  const std::size_t slot = leaf.lower_bound(key);
-  if (leaf.key_at(slot, key)) {
-    if (leaf.replace(slot, value)) return {};
-    leaf.erase(slot);
+  const NodeRef leaf = path.back().node;
+  const std::size_t slot = leaf->lower_bound(key);
+  std::optional<std::string> old;
+  if (leaf->key_at(slot, key)) {
+    if (leaf->replace(slot, value)) return {};
+    old = leaf->value(slot);
+    leaf->erase(slot);
   }
-  return insert_splitting(path, path.size() - 1, key, value);
+  auto inserted = insert_splitting(path, path.size() - 1, key, value);
+  if (inserted) return {};
+  if (old) leaf->insert(slot, key, *old);
+  collapse_root();
+  return inserted;
 }
 
-Result<void> Tree::insert_splitting(Path& path, std::size_t depth, std::string_view key, std::string_view value) {
-  // Splitting once is enough but for very uneven items; then the half that the key belongs to is split again. Each split may
-  // grow the tree above, which shifts the path: the level finds our place in it again.
+Result<void> Tree::insert_splitting(Path& path, std::size_t depth, std::string_view key,
+                                    std::string_view value) {
+  // One split makes room: an item is below a quarter of a node. It may grow the tree above, which
+  // shifts the path: the level finds our place in it again.
   const unsigned level = path[depth].node->level();
   while (!path[depth].node->fits(key.size(), value.size())) {
     if (depth == 0) {
@@ -193,7 +203,8 @@ Result<void> Tree::insert_splitting(Path& path, std::size_t depth, std::string_v
 
 Result<void> Tree::grow_root(Path& path) {
   const unsigned level = path[0].node->level() + 1;
-  if (level >= kMaxTreeHeight) return too_deep();
+  if (level >= kMaxTreeHeight)
+    return fail(ErrorCode::kCorrupted, "a tree is higher than any tree can be");
   COWFS_ASSIGN(NodeRef root, space_.allocate(level));
   root->insert(0, "", encode_pointer(path[0].node->pointer()));
   root_.root = root->pointer();
@@ -204,13 +215,19 @@ Result<void> Tree::grow_root(Path& path) {
 Result<void> Tree::split(Path& path, std::size_t depth, std::string_view key) {
   const NodeRef left = path[depth].node;
   const std::size_t cut = split_slot(*left, key);
-  std::string boundary(left->key(cut));
-  if (left->is_leaf()) boundary = std::string(separator(left->key(cut - 1), left->key(cut)));
+  const std::string_view first = cut < left->count() ? left->key(cut) : key;
+  const std::string boundary(left->is_leaf() ? separator(left->key(cut - 1), first) : first);
   COWFS_ASSIGN(NodeRef right, space_.allocate(left->level()));
-  left->move_tail(cut, *right);
-  // Room for the separator first: the parent may have to be split, which can change whose child `left` is.
+  // The parent first: where it has no room and cannot get any, nothing has happened to `left`. It
+  // may be split itself; `left` and `right` are then children of the same half, for no key is
+  // between theirs.
   const std::size_t levels_below = path.size() - depth;
-  COWFS_TRY(insert_splitting(path, depth - 1, boundary, encode_pointer(right->pointer())));
+  auto inserted = insert_splitting(path, depth - 1, boundary, encode_pointer(right->pointer()));
+  if (!inserted) {
+    space_.free(right->pointer());
+    return inserted;
+  }
+  left->move_tail(cut, *right);
   depth = path.size() - levels_below;
   Step& parent = path[depth - 1];
   parent.slot = parent.node->child_slot(key);
@@ -219,69 +236,54 @@ Result<void> Tree::split(Path& path, std::size_t depth, std::string_view key) {
 }
 
 Result<void> Tree::erase(std::string_view key) {
-  COWFS_ASSIGN(auto found, get(key));
-  if (!found) return {};
+  COWFS_ASSIGN(const NodeRef found, leaf_of(key));
+  if (!found->key_at(found->lower_bound(key), key)) return {};
   COWFS_ASSIGN(Path path, descend_for_change(key));
   Node& leaf = *path.back().node;
   leaf.erase(leaf.lower_bound(key));
-  return shrink(path);
+  shrink(path);
+  return {};
 }
 
-Result<void> Tree::shrink(Path& path) {
+// Merging only saves space: what stands in its way is left as it is, even an empty leaf.
+void Tree::shrink(Path& path) {
   for (std::size_t depth = path.size() - 1; depth > 0; --depth) {
-    Node& node = *path[depth].node;
-    Step& parent = path[depth - 1];
-    if (node.count() == 0 && parent.node->count() > 1) {
-      const std::string bound(parent.node->key(parent.slot));
-      parent.node->erase(parent.slot);
-      space_.free(node.pointer());
-      if (parent.slot == 0) {
-        // The new first child takes over the lower bound (empty on the left edge).
-        const NodePointer first = parent.node->child(0);
-        parent.node->erase(0);
-        parent.node->insert(0, bound, encode_pointer(first));
-      }
-      continue;
-    }
-    if (node.used_bytes() >= kMergeBelow) break;
-    COWFS_ASSIGN(const bool merged, merge_neighbours(path, depth));
-    if (!merged && path[depth - 1].node->count() > 1) break;
+    if (path[depth].node->used_bytes() >= kMergeBelow) break;
+    if (!merge_neighbours(path, depth) && path[depth - 1].node->count() > 1) break;
   }
-  return collapse_root();
+  collapse_root();
 }
 
-Result<bool> Tree::merge_neighbours(Path& path, std::size_t depth) {
+// Both nodes are made writable, also where one is empty: a key that was prepared finds its leaf in
+// memory afterwards too.
+bool Tree::merge_neighbours(Path& path, std::size_t depth) {
   Step& parent = path[depth - 1];
+  const NodeRef node = path[depth].node;
   if (parent.node->count() < 2) return false;
   const std::size_t left_slot = parent.slot == 0 ? 0 : parent.slot - 1;
   const std::size_t other_slot = parent.slot == 0 ? 1 : left_slot;
-  auto other = space_.load(parent.node->child(other_slot));
-  if (!other) return false;  // merging only saves space: an unreadable neighbour is not our business
-  const std::size_t needed = path[depth].node->used_bytes() + (*other)->used_bytes() + kMaxKeySize;
-  if (needed > kNodeSize - 64) return false;
-  if ((*other)->pointer().generation <= root_.shared_at && !space_.shared((*other)->pointer().id)) return false;
-  COWFS_ASSIGN(NodeRef left, writable_child(*parent.node, left_slot));
-  COWFS_ASSIGN(NodeRef right, writable_child(*parent.node, left_slot + 1));
-  if (!right->is_leaf()) {
-    // The first key of an inner node is only a bound: the parent's is the true one.
-    const NodePointer first = right->child(0);
-    right->erase(0);
-    right->insert(0, parent.node->key(left_slot + 1), encode_pointer(first));
-  }
-  right->move_tail(0, *left);
-  space_.free(right->pointer());
+  const auto found = load_child(space_, *parent.node, other_slot);
+  if (!found) return false;
+  if (node->count() > 0 && node->used_bytes() + (*found)->used_bytes() > kMergeUpTo) return false;
+  const auto other = writable(*found);
+  if (!other) return false;
+  parent.node->set_child(other_slot, (*other)->pointer());
+  Node& left = other_slot == left_slot ? **other : *node;
+  Node& right = other_slot == left_slot ? *node : **other;
+  right.move_tail(0, left);
+  space_.free(right.pointer());
   parent.node->erase(left_slot + 1);
   parent.slot = left_slot;
-  path[depth].node = left;
+  path[depth].node = other_slot == left_slot ? *other : node;
   return true;
 }
 
-Result<void> Tree::collapse_root() {
-  while (true) {
-    COWFS_ASSIGN(NodeRef root, space_.load(root_.root));
-    if (root->is_leaf() || root->count() > 1) return {};
-    const NodePointer child = root->child(0);
-    space_.free(root->pointer());
+void Tree::collapse_root() {
+  while (in_place(root_.root)) {
+    const auto root = space_.load(root_.root);
+    if (!root || (*root)->is_leaf() || (*root)->count() > 1) return;
+    const NodePointer child = (*root)->child(0);
+    space_.free(root_.root);
     root_.root = child;
   }
 }

@@ -1,14 +1,16 @@
 // The copy-on-write B+tree: ordered byte strings to byte strings, forked by copying one pointer.
 //
-// A change copies the nodes on its path that are shared or already taken by a checkpoint, and changes the copies; nodes that are the
-// tree's own and new are changed in place, so a path is copied once a checkpoint and not once an operation. Copying a shared inner
-// node adds a reference to each child, copying a shared leaf adds one to each thing that its items refer to (Rodeh, "B-trees,
-// Shadowing, and Clones", ACM TOS 2008, section 3).
+// A change copies the nodes on its path that are shared or already taken by a checkpoint, and
+// changes the copies; nodes that are the tree's own and new are changed in place, so a path is
+// copied once a checkpoint and not once an operation. Copying a shared inner node adds a reference
+// to each child, copying a shared leaf adds one to each thing that its items refer to (Rodeh,
+// "B-trees, Shadowing, and Clones", ACM TOS 2008, section 3).
 //
-// A Tree is a view: it changes the TreeRoot that it was given and owns nothing. Locks: reads need the owner's lock shared,
-// changes exclusive. Nothing returned points into a node.
+// A Tree is a view: it changes the TreeRoot that it was given and owns nothing. Locks: reads need
+// the owner's lock shared, changes exclusive. Nothing returned points into a node.
 //
-// Not here: deletion of whole trees, which must be restartable (lib/store/volume_reclaim.h); diff (diff.h).
+// Not here: deletion of whole trees, which must be restartable (lib/store/volume_reclaim.h); diff
+// (diff.h).
 #pragma once
 
 #include <functional>
@@ -29,8 +31,8 @@ class Tree {
 
   Result<std::optional<std::string>> get(std::string_view key) const;
 
-  /// Calls `visit(key, value)` for each item from `from` on, in order, until it returns false. The views are valid during the
-  /// call only; `visit` must not change the tree.
+  /// Calls `visit(key, value)` for each item from `from` on, in order, until it returns false. The
+  /// views are valid during the call only; `visit` must not change the tree.
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
   Result<void> scan(std::string_view from, const Visit& visit) const;
 
@@ -41,13 +43,16 @@ class Tree {
   };
   Result<std::optional<Item>> find_at_or_below(std::string_view key) const;
 
-  /// Loads everything that a put or erase of `key` will need, so that the change itself cannot fail on a read. `pins`
-  /// keeps the nodes in memory meanwhile. Returns the number of nodes that the change may allocate at most.
+  /// Loads everything that a put or erase of `key` will need, so that the change itself cannot fail
+  /// on a read. `pins` keeps the nodes in memory meanwhile. Returns the number of nodes that the
+  /// change may allocate at most. Several keys may be prepared, also of several trees, and then
+  /// changed in any order.
   Result<std::size_t> prepare(std::string_view key, std::vector<NodeRef>& pins);
 
-  /// Key: 1..kMaxKeySize bytes; value: at most kMaxValueSize bytes (checked: both are ours to keep).
+  /// Key: 1..kMaxKeySize bytes; value: at most kMaxValueSize bytes (checked: both are ours to
+  /// keep). A put that fails (it was not prepared) leaves the items as they were.
   Result<void> put(std::string_view key, std::string_view value);
-  /// Erases a key; nothing happens where it is not there.
+  /// Erases a key; nothing happens where it is not there. As put when it fails.
   Result<void> erase(std::string_view key);
 
  private:
@@ -57,16 +62,18 @@ class Tree {
   };
   using Path = std::vector<Step>;
 
+  Result<NodeRef> leaf_of(std::string_view key) const;
   bool in_place(NodePointer pointer) const;
-  Result<NodeRef> writable(NodePointer pointer);
+  Result<NodeRef> writable(NodeRef node);
   Result<NodeRef> writable_child(Node& parent, std::size_t slot);
   Result<Path> descend_for_change(std::string_view key);
-  Result<void> insert_splitting(Path& path, std::size_t depth, std::string_view key, std::string_view value);
+  Result<void> insert_splitting(Path& path, std::size_t depth, std::string_view key,
+                                std::string_view value);
   Result<void> split(Path& path, std::size_t depth, std::string_view key);
   Result<void> grow_root(Path& path);
-  Result<void> shrink(Path& path);
-  Result<bool> merge_neighbours(Path& path, std::size_t depth);
-  Result<void> collapse_root();
+  void shrink(Path& path);
+  bool merge_neighbours(Path& path, std::size_t depth);
+  void collapse_root();
 
   NodeSpace& space_;
   TreeRoot& root_;
