@@ -1,7 +1,9 @@
-// What tools say to the daemon: ioctls on any open file or directory of a mount (the virtual `.cowfs` directories included).
+// What tools say to the daemon: ioctls on any open file or directory of a mount (the virtual
+// `.cowfs` directories included).
 //
-// Every request is one structure of a fixed size that travels both ways: the caller fills the fields marked [in], the daemon those marked
-// [out]. It begins with a Header that says the version of this protocol and the structure's size. How a tool asks:
+// Every request is one structure of a fixed size that travels both ways: the caller fills the
+// fields marked [in], the daemon those marked [out]. It begins with a Header that says the version
+// of this protocol and the structure's size. How a tool asks:
 //
 //   api::CreateVolume request{};                       // all zero, header right
 //   request.kind = raw(api::Kind::kSnapshot);
@@ -9,16 +11,22 @@
 //   if (::ioctl(fd, api::kIoctlCreateVolume, &request) != 0) ... errno
 //
 // Invariants
-//   1. No structure is larger than 16383 bytes, the most that the kernel passes to a FUSE daemon (14 bits of the request number).
-//   2. All fields have explicit widths and lie without hidden padding; reserved fields are zero both ways. The host's byte order (little-endian).
+//   1. No structure is larger than 16383 bytes, the most that the kernel passes to a FUSE daemon
+//   (14 bits of the request number).
+//   2. All fields have explicit widths and lie without hidden padding; reserved fields are zero
+//   both ways. The host's byte order (little-endian).
 //   3. A name is 1 to 255 bytes and a NUL, the rest of its field zero.
-//   4. Numbers, once given, keep their meaning. A change of a structure is a new structure with a new number.
+//   4. Numbers, once given, keep their meaning. A change of a structure is a new structure with a
+//   new number.
 //
-// Errors of every request (errno): ENOTTY: the file is not on cowfs, or the daemon does not know this request. EPROTO: the header's version
-// or size is not the daemon's. EINVAL: a field outside its range, a reserved one not zero, a name not valid (empty, with '/', ".", "..",
-// ".cowfs", no NUL). ENOTCONN: the daemon is gone. EIO: the host failed, or the store is damaged. Those of one request stand there.
+// Errors of every request (errno): ENOTTY: the file is not on cowfs, or the daemon does not know
+// this request. EPROTO: the header's version or size is not the daemon's. EINVAL: a field outside
+// its range, a reserved one not zero, a name not valid (empty, with '/', ".", "..",
+// ".cowfs", no NUL). ENOTCONN: the daemon is gone. EIO: the host failed, or the store is damaged.
+// Those of one request stand there.
 //
-// Not here: what the requests do (fs/ops_ioctl.cc), copying of files (copy_file_range(2) does that).
+// Not here: what the requests do (fs/ops_ioctl.cc), copying of files (copy_file_range(2) does
+// that).
 #pragma once
 
 #include <sys/ioctl.h>
@@ -33,9 +41,9 @@ namespace cowfs::api {
 
 inline constexpr std::uint32_t kProtocolVersion = 1;
 inline constexpr unsigned kIoctlGroup = 0xC3;
-inline constexpr std::size_t kNameField = 256;        // bytes of a name's field, the NUL included
-inline constexpr std::size_t kPayloadLimit = 16383;   // bytes of a structure
-inline constexpr std::uint32_t kMainVolumeId = 0;     // the volume `main` that a store is made with
+inline constexpr std::size_t kNameField = 256;       // bytes of a name's field, the NUL included
+inline constexpr std::size_t kPayloadLimit = 16383;  // bytes of a structure
+inline constexpr std::uint32_t kMainVolumeId = 0;    // the volume `main` that a store is made with
 inline constexpr std::uint32_t kVolumeIdLimit = 1U << 23;  // volume ids are below
 
 struct Header {
@@ -58,29 +66,33 @@ enum VolumeFlag : std::uint32_t {
 
 /// One volume. The parent may be deleted by now; its id is still told.
 struct VolumeRecord {
-  std::uint32_t id = 0;      // below kVolumeIdLimit
-  std::uint32_t parent = 0;  // meaningful with kVolumeHasParent
-  std::uint32_t flags = 0;   // of VolumeFlag
+  std::uint32_t id = 0;                   // below kVolumeIdLimit
+  std::uint32_t parent = 0;               // meaningful with kVolumeHasParent
+  std::uint32_t flags = 0;                // of VolumeFlag
   std::uint32_t created_nanoseconds = 0;  // 0 to 999,999,999
   std::int64_t created_seconds = 0;       // since 1970 UTC
-  char name[kNameField] = {};             // empty: the volume was deleted while the asking descriptor was open in it
+  char name[kNameField] =
+      {};  // empty: the volume was deleted while the asking descriptor was open in it
 };
 static_assert(sizeof(VolumeRecord) == 280);
 
-/// Makes a snapshot or a fork of the volume that the descriptor lies in. All that was written before the call is in it, dirty pages of
-/// mappings included. EPERM: the caller is neither the mount's owner nor root. EEXIST: the name is taken. EROFS: the mount is read-only.
-/// ENOSPC. ESTALE: the descriptor's volume was deleted. EINTR does not happen: the call is not cut short by signals.
+/// Makes a snapshot or a fork of the volume that the descriptor lies in. All that was written
+/// before the call is in it, dirty pages of mappings included. EPERM: the caller is neither the
+/// mount's owner nor root. EEXIST: the name is taken. EROFS: the mount is read-only. ENOSPC.
+/// ESTALE: the descriptor's volume was deleted. EINTR does not happen: the call is not cut short by
+/// signals.
 struct CreateVolume {
   Header header{kProtocolVersion, sizeof(CreateVolume)};
-  std::uint32_t kind = 0;      // [in] of Kind
+  std::uint32_t kind = 0;  // [in] of Kind
   std::uint32_t reserved = 0;
   char name[kNameField] = {};  // [in]
   VolumeRecord volume;         // [out] what was made
 };
 static_assert(sizeof(CreateVolume) == 552);
 
-/// Deletes a volume by name, a fork that is not empty included. Its space comes back in the background. ENOENT: no such volume. EPERM as
-/// above. EBUSY: it is the mount's root. EROFS: the mount is read-only.
+/// Deletes a volume by name, a fork that is not empty included. Its space comes back in the
+/// background. ENOENT: no such volume. EPERM as above. EBUSY: it is the mount's root. EROFS: the
+/// mount is read-only.
 struct DeleteVolume {
   Header header{kProtocolVersion, sizeof(DeleteVolume)};
   char name[kNameField] = {};  // [in]
@@ -97,26 +109,28 @@ static_assert(sizeof(RenameVolume) == 520);
 
 inline constexpr std::size_t kListPageRecords = 56;
 
-/// One page of the volumes of the store, in the order of their ids. Begin with cursor 0 and go on with `next_cursor` while `more` is 1. A volume
-/// that exists all the while is told exactly once.
+/// One page of the volumes of the store, in the order of their ids. Begin with cursor 0 and go on
+/// with `next_cursor` while `more` is 1. A volume that exists all the while is told exactly once.
 struct ListVolumes {
   Header header{kProtocolVersion, sizeof(ListVolumes)};
-  std::uint32_t cursor = 0;       // [in] the lowest id to tell
-  std::uint32_t next_cursor = 0;  // [out]
-  std::uint32_t more = 0;         // [out] 1: there are volumes from next_cursor on
-  std::uint32_t count = 0;        // [out] records that follow, 0 to kListPageRecords
+  std::uint32_t cursor = 0;                // [in] the lowest id to tell
+  std::uint32_t next_cursor = 0;           // [out]
+  std::uint32_t more = 0;                  // [out] 1: there are volumes from next_cursor on
+  std::uint32_t count = 0;                 // [out] records that follow, 0 to kListPageRecords
   VolumeRecord volumes[kListPageRecords];  // [out]
 };
 static_assert(sizeof(ListVolumes) == 24 + kListPageRecords * sizeof(VolumeRecord));
 
-/// The volume that the descriptor lies in (of a directory `.cowfs`: the volume of the directory that it is in).
+/// The volume that the descriptor lies in (of a directory `.cowfs`: the volume of the directory
+/// that it is in).
 struct DescribeVolume {
   Header header{kProtocolVersion, sizeof(DescribeVolume)};
   VolumeRecord volume;  // [out]
 };
 static_assert(sizeof(DescribeVolume) == 288);
 
-/// Makes everything that was done before the call durable, in all volumes. (Pages dirtied through mappings are the business of msync(2).)
+/// Makes everything that was done before the call durable, in all volumes. (Pages dirtied through
+/// mappings are the business of msync(2).)
 struct SyncStore {
   Header header{kProtocolVersion, sizeof(SyncStore)};
 };
@@ -125,14 +139,15 @@ static_assert(sizeof(SyncStore) == 8);
 /// Space and work waiting, of the whole store. Blocks of 4 KiB.
 struct DescribeSpace {
   Header header{kProtocolVersion, sizeof(DescribeSpace)};
-  std::uint64_t total_blocks = 0;     // [out] of the host filesystem
-  std::uint64_t free_blocks = 0;      // [out] the host's free ones less our reserve
-  std::uint64_t live_blocks = 0;      // [out] distinct blocks of file data that any volume refers to
-  std::uint64_t live_nodes = 0;       // [out] tree nodes of 4 KiB
-  std::uint64_t dirty_nodes = 0;      // [out] not yet in a checkpoint
-  std::uint64_t pending_reclaim = 0;  // [out] pieces of work that the background reclaim has ahead of it; 0: all space is back
-  std::uint64_t checkpoints = 0;      // [out] since the mount
-  std::uint64_t volumes = 0;          // [out] that have a name
+  std::uint64_t total_blocks = 0;  // [out] of the host filesystem
+  std::uint64_t free_blocks = 0;   // [out] the host's free ones less our reserve
+  std::uint64_t live_blocks = 0;   // [out] distinct blocks of file data that any volume refers to
+  std::uint64_t live_nodes = 0;    // [out] tree nodes of 4 KiB
+  std::uint64_t dirty_nodes = 0;   // [out] not yet in a checkpoint
+  std::uint64_t pending_reclaim =
+      0;  // [out] pieces of work that the background reclaim has ahead of it; 0: all space is back
+  std::uint64_t checkpoints = 0;  // [out] since the mount
+  std::uint64_t volumes = 0;      // [out] that have a name
 };
 static_assert(sizeof(DescribeSpace) == 72);
 
@@ -148,19 +163,21 @@ struct DescribeDaemon {
   std::uint8_t store_id[16] = {};    // [out]
   std::uint32_t mount_flags = 0;     // [out] of MountFlag
   std::uint32_t mounted_volume = 0;  // [out] its id
-  std::uint32_t owner_uid = 0;       // [out] the mount's owner: may create and delete volumes, as root may
-  std::uint32_t daemon_pid = 0;      // [out] in the daemon's own pid namespace
+  std::uint32_t owner_uid =
+      0;  // [out] the mount's owner: may create and delete volumes, as root may
+  std::uint32_t daemon_pid = 0;  // [out] in the daemon's own pid namespace
 };
 static_assert(sizeof(DescribeDaemon) == 72);
 
-/// Where a block of the descriptor's file lies. The number is reserved: the daemon answers EOPNOTSUPP.
+/// Where a block of the descriptor's file lies. The number is reserved: the daemon answers
+/// EOPNOTSUPP.
 struct LocateBlock {
   Header header{kProtocolVersion, sizeof(LocateBlock)};
   std::uint64_t file_block = 0;    // [in] of 4 KiB
   std::uint64_t object = 0;        // [out] 0: a hole
   std::uint64_t object_block = 0;  // [out]
-  std::uint64_t count = 0;         // [out] blocks that lie there in a row, or that the hole still has
-  std::uint64_t references = 0;    // [out] to this block, in all volumes
+  std::uint64_t count = 0;       // [out] blocks that lie there in a row, or that the hole still has
+  std::uint64_t references = 0;  // [out] to this block, in all volumes
 };
 static_assert(sizeof(LocateBlock) == 48);
 
@@ -183,7 +200,8 @@ inline constexpr unsigned kIoctlLocateBlock = ioctl_number<LocateBlock>(9);
 
 /// Puts a name into its field; false where it is empty, too long or has a NUL in it.
 inline bool set_name(char (&field)[kNameField], std::string_view name) {
-  if (name.empty() || name.size() >= kNameField || name.find('\0') != std::string_view::npos) return false;
+  if (name.empty() || name.size() >= kNameField || name.find('\0') != std::string_view::npos)
+    return false;
   std::memset(field, 0, kNameField);
   std::memcpy(field, name.data(), name.size());
   return true;

@@ -1,0 +1,123 @@
+// cowfs: the daemon that serves a store as a mounted filesystem. Exit codes: exit_codes.h.
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "fs/daemonize.h"
+#include "fs/end_watch.h"
+#include "fs/exit_codes.h"
+#include "fs/log.h"
+#include "fs/mount.h"
+#include "fs/opening.h"
+#include "fs/options.h"
+#include "fs/session.h"
+#include "fs/unmount.h"
+
+namespace cowfs {
+namespace {
+
+int say(const Error& error, int exit_code) {
+  log_error(error.text.empty() ? std::string(error_code_name(error.code)) : error.text);
+  return exit_code;
+}
+
+/// Few arenas: each would keep its own free memory.
+void tame_malloc() {
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+void go_on_logging(const Options& options, const Launch& launch) {
+  if (!options.log_file.empty()) {
+    const Result<void> opened = log_to_file(options.log_file, options.log_level);
+    if (opened) return;
+    log_warning(opened.error().text);
+  }
+  if (launch.is_background()) log_to_system(options.log_level);
+}
+
+/// A log file that cannot be written is an error while somebody looks.
+Result<void> check_log_file(const Options& options) {
+  if (options.log_file.empty()) return {};
+  COWFS_TRY(log_to_file(options.log_file, options.log_level));
+  log_to_terminal(options.log_level);
+  return {};
+}
+
+Result<MountSettings> settings_of(const Options& options, Store& store) {
+  const Result<VolumeInfo> volume = store.find_volume(options.volume);
+  if (!volume) {
+    return fail(volume.error().code, options.store + ": no volume '" + options.volume + "' in it");
+  }
+  MountSettings settings;
+  settings.volume = volume->id;
+  settings.mountpoint = options.mountpoint;
+  settings.owner_uid = ::getuid();
+  settings.owner_gid = ::getgid();
+  settings.snapshot_directories = options.snapshot_directories;
+  settings.read_only = options.read_only;
+  return settings;
+}
+
+Result<void> serve(FileSystem& file_system, const Options& options, Launch& launch) {
+  COWFS_ASSIGN(MountSettings settings, settings_of(options, file_system.store()));
+  Mount mount(file_system, std::move(settings), [&] {
+    go_on_logging(options, launch);
+    log_info(options.store + ": mounted at " + options.mountpoint);
+    launch.ready();
+  });
+  COWFS_ASSIGN(const auto session, Session::open(mount, options));
+  return session->serve();
+}
+
+int mount_store(Options& options) {
+  if (const Result<void> settled = settle_paths(options); !settled) {
+    return say(settled.error(), kExitMount);
+  }
+  if (options.action == Action::kPretendToMount) return kExitOk;
+  if (const Result<void> writable = check_log_file(options); !writable) {
+    return say(writable.error(), kExitSystem);
+  }
+  Result<Launch> launch = options.foreground ? Launch::in_foreground() : Launch::in_background();
+  if (!launch) return say(launch.error(), kExitSystem);
+  Result<std::unique_ptr<FileSystem>> file_system = open_file_system(options);
+  if (!file_system) return say(file_system.error(), kExitMount);
+  const Result<void> served = serve(**file_system, options, *launch);
+  const Result<void> closed = (*file_system)->close();
+  if (!served) say(served.error(), kExitMount);
+  if (!closed) return say(closed.error(), kExitSystem);
+  if (!served) return kExitMount;
+  log_info(options.store + ": unmounted, all is durable");
+  return kExitOk;
+}
+
+int unmount_store(const Options& options) {
+  const Result<void> done = unmount_and_wait(options);
+  if (!done) return say(done.error(), kExitMount);
+  return kExitOk;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  log_to_terminal(LogLevel::kInfo);
+  Result<Options> options = parse_command_line(arguments);
+  if (!options) return say(options.error(), kExitUsage);
+  if (options->action == Action::kSay) {
+    std::fputs(options->message.c_str(), stdout);
+    return kExitOk;
+  }
+  log_to_terminal(options->log_level);
+  if (options->action == Action::kUnmount) return unmount_store(*options);
+  tame_malloc();
+  block_end_signals();
+  return mount_store(*options);
+}
+
+}  // namespace
+}  // namespace cowfs
+
+int main(int argc, char** argv) { return cowfs::run(std::vector<std::string>(argv, argv + argc)); }

@@ -1,0 +1,113 @@
+// What the handlers of requests work on: a file system, seen through one mount.
+//
+//   fuse request -> handler (ops_*.cc) -> Mount -> Volume
+//                        '-> SnapshotDirectory for virtual nodes
+//                        '-> Flusher for snapshots, Notifier for what the kernel must be told
+//
+// Threads: the workers of libfuse's loop run the handlers. A handler never waits for another
+// request, makes no notification and opens nothing on this mount: that is for the flusher's and the
+// notifier's threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "fs/flusher.h"
+#include "fs/fuse_compat.h"
+#include "fs/node_id.h"
+#include "fs/notifier.h"
+#include "fs/page_sweep.h"
+#include "fs/snapshot_directory.h"
+#include "lib/base/error.h"
+#include "lib/volume/file_system.h"
+
+namespace cowfs {
+
+inline constexpr std::string_view kSnapshotDirectoryName = ".cowfs";
+
+struct MountSettings {
+  VolumeId volume{};       // that is the root
+  std::string mountpoint;  // absolute
+  uid_t owner_uid = 0;     // may make and delete volumes, as root may
+  gid_t owner_gid = 0;
+  bool snapshot_directories = true;  // there are `.cowfs` directories
+  bool read_only = false;
+};
+
+class Mount {
+ public:
+  /// `on_ready` runs when the kernel begins to be served.
+  Mount(FileSystem& file_system, MountSettings settings, std::function<void()> on_ready);
+  Mount(const Mount&) = delete;
+  Mount& operator=(const Mount&) = delete;
+
+  static Mount& of(fuse_req_t request) { return *static_cast<Mount*>(fuse_req_userdata(request)); }
+
+  FileSystem& file_system() { return file_system_; }
+  const MountSettings& settings() const { return settings_; }
+  const NodeIds& nodes() const { return nodes_; }
+  PageSweep& page_sweep() { return page_sweep_; }
+  Flusher& flusher() { return flusher_; }
+  Notifier& notifier() { return notifier_; }
+  SnapshotDirectory& snapshot_directory() { return snapshot_directory_; }
+
+  bool is_virtual(std::uint64_t node) const { return nodes_.place_of(node).is_virtual(); }
+  Result<std::shared_ptr<Volume>> volume(VolumeId id);
+  Result<std::shared_ptr<Volume>> volume_of(std::uint64_t node) {
+    return volume(nodes_.place_of(node).volume);
+  }
+
+  /// kNotPermitted for callers who are neither root nor the mount's owner.
+  Result<void> check_owner(const RequestContext& context) const;
+
+  /// Parks a request for a snapshot or fork; its answer may be given at once, if it is an error.
+  void make_volume(SnapshotRequest request);
+  /// kNotPermitted as check_owner(), kBusy for the mounted one, kReadOnly on a read-only mount.
+  Result<void> delete_volume(const RequestContext& context, const VolumeInfo& volume);
+  Result<void> rename_volume(const RequestContext& context, const VolumeInfo& volume,
+                             std::string_view new_name);
+  /// When a volume was last made, deleted or renamed here.
+  Timestamp volumes_changed() const;
+
+  void ready() { on_ready_(); }
+
+  /// Before the loop, with the session made and mounted; and after it. Threads run in between.
+  void begin(fuse_session* session);
+  void end();
+
+ private:
+  Result<void> check_change(const RequestContext& context) const;
+  void touch_volumes();
+
+  FileSystem& file_system_;
+  const MountSettings settings_;
+  const NodeIds nodes_;
+  const std::function<void()> on_ready_;
+  std::shared_ptr<Volume> mounted_;  // found by each request for it; set by begin()
+  std::atomic<std::int64_t> volumes_changed_ns_;
+  PageSweep page_sweep_;
+  Flusher flusher_;
+  Notifier notifier_;
+  SnapshotDirectory snapshot_directory_;
+};
+
+/// Runs `function(volume, inode)` for a node that is an inode; kNotPermitted for a virtual one,
+/// kStale for one whose volume is gone.
+template <typename Function>
+auto on_inode(fuse_req_t request, fuse_ino_t node, Function&& function)
+    -> std::invoke_result_t<Function, Volume&, InodeNumber> {
+  Mount& mount = Mount::of(request);
+  const Place place = mount.nodes().place_of(node);
+  if (place.is_virtual()) return fail(ErrorCode::kNotPermitted);
+  Result<std::shared_ptr<Volume>> volume = mount.volume(place.volume);
+  if (!volume) return fail(std::move(volume).error());
+  return std::forward<Function>(function)(**volume, place.inode);
+}
+
+}  // namespace cowfs

@@ -1,0 +1,113 @@
+#include "fs/mount_table.h"
+
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
+namespace cowfs {
+
+namespace {
+
+bool is_octal(char character) { return character >= '0' && character <= '7'; }
+
+/// Space, tab, newline and backslash are written as three octal digits.
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
+        is_octal(text[i + 3])) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                               (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+/// "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
+std::optional<MountEntry> entry_of(const std::string& line) {
+  std::istringstream words(line);
+  const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
+  for (std::size_t i = 6; i + 2 < fields.size(); ++i) {
+    if (fields[i] != "-") continue;
+    return MountEntry{unescape(fields[4]), unescape(fields[i + 1]), unescape(fields[i + 2])};
+  }
+  return std::nullopt;
+}
+
+Result<void> run_fusermount(const std::string& mountpoint, int flags) {
+  std::vector<const char*> arguments = {"fusermount3", "-u"};
+  if ((flags & MNT_DETACH) != 0) arguments.push_back("-z");
+  arguments.insert(arguments.end(), {"--", mountpoint.c_str(), nullptr});
+  pid_t child = 0;
+  const int error = ::posix_spawnp(&child, arguments.front(), nullptr, nullptr,
+                                   const_cast<char* const*>(arguments.data()), environ);
+  if (error != 0) {
+    return fail(ErrorCode::kIo, mountpoint + ": fusermount3: " + std::strerror(error));
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  return fail(ErrorCode::kBusy, mountpoint + ": fusermount3 could not unmount it");
+}
+
+}  // namespace
+
+std::optional<MountEntry> find_mount(std::string_view mountinfo, std::string_view mountpoint) {
+  std::istringstream lines{std::string(mountinfo)};
+  std::optional<MountEntry> found;
+  for (std::string line; std::getline(lines, line);) {
+    std::optional<MountEntry> entry = entry_of(line);
+    if (entry && entry->mountpoint == mountpoint) found = std::move(entry);
+  }
+  return found;
+}
+
+Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
+  std::ifstream file("/proc/self/mountinfo");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (text.empty()) return fail(ErrorCode::kIo, "/proc/self/mountinfo: cannot be read");
+  return find_mount(text, mountpoint);
+}
+
+Result<std::string> path_of_mountpoint(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path absolute = fs::absolute(path, error);
+  while (!error && !absolute.has_filename() && absolute.has_relative_path()) {
+    absolute = absolute.parent_path();  // a slash at the end
+  }
+  const fs::path name = absolute.filename();
+  const bool is_whole = name == "." || name == ".." || name.empty();
+  fs::path result;
+  if (!error && is_whole) result = fs::canonical(absolute, error);
+  else if (!error) result = fs::canonical(absolute.parent_path(), error) / name;
+  if (error) {
+    const auto code = error.value() == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+    return fail(code, path + ": " + error.message());
+  }
+  return result.string();
+}
+
+Result<void> unmount(const std::string& mountpoint, int flags) {
+  if (::umount2(mountpoint.c_str(), flags | UMOUNT_NOFOLLOW) == 0) return {};
+  const int error = errno;
+  if (error == EPERM) return run_fusermount(mountpoint, flags);
+  const auto code = error == EBUSY    ? ErrorCode::kBusy
+                    : error == EINVAL ? ErrorCode::kInvalidArgument
+                                      : ErrorCode::kIo;
+  return fail(code, mountpoint + ": unmount: " + std::strerror(error));
+}
+
+}  // namespace cowfs
