@@ -1,0 +1,47 @@
+// Any 4096 bytes as a tree node: validate() refuses it, or every item can be read and changed.
+//
+// The checksum is set right first, so that what is behind it is tried.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "lib/base/check.h"
+#include "lib/tree/node.h"
+
+using namespace cowfs;
+
+namespace {
+
+void read_all(const Node& node) {
+  for (std::size_t slot = 0; slot < node.count(); ++slot) {
+    const std::string key(node.key(slot));
+    COWFS_CHECK(node.lower_bound(key) == slot);
+    if (node.is_leaf()) (void)std::string(node.value(slot));
+    else (void)node.child(slot);
+  }
+}
+
+void change_all(Node& node) {
+  while (node.count() > 0) {
+    const std::string key(node.key(0));
+    const std::string value(node.value(0));
+    node.erase(0);
+    if (node.fits(key.size(), value.size())) {
+      node.insert(0, key, value);
+      node.erase(0);
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Node node;
+  const MutableBytes page = node.mutable_page();
+  std::memcpy(page.data(), data, std::min(size, page.size()));
+  node.seal();
+  if (!node.validate(node.pointer())) return 0;
+  read_all(node);
+  if (node.is_leaf()) change_all(node);
+  return 0;
+}
