@@ -41,7 +41,7 @@ Result<Launch> Launch::in_background() {
     wait_for(child, reading);
   }
   ::setsid();
-  (void)::chdir("/");  // keeps no other mount busy
+  if (::chdir("/") != 0) return fail(ErrorCode::kIo, std::string("chdir /: ") + std::strerror(errno));  // keeps no other mount busy
   return Launch(std::move(writing));
 }
 

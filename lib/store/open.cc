@@ -1,4 +1,5 @@
 // Making a store and opening it: format, the choice of the superblock slot, recovery.
+#include <algorithm>
 #include <random>
 
 #include "lib/store/store.h"
@@ -47,6 +48,15 @@ Result<void> load_volumes(StoreCore& core) {
   return {};
 }
 
+Result<void> check_segments(Storage& storage, std::uint64_t count) {
+  COWFS_ASSIGN(const auto present, storage.list(ArrayKind::kNodes));
+  for (std::uint64_t segment = 0; segment < count; ++segment) {
+    if (std::ranges::binary_search(present, segment)) continue;
+    return fail(ErrorCode::kCorrupted, to_string({ArrayKind::kNodes, segment}) + " is missing from the store");
+  }
+  return {};
+}
+
 // Takes one superblock as the state of the store.
 Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.superblock = superblock;
@@ -58,6 +68,7 @@ Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.next_volume = superblock.next_volume;
   core.next_inode = superblock.inode_limit;
   core.inode_limit = superblock.inode_limit;
+  COWFS_TRY(check_segments(*core.storage, superblock.node_segments));
   core.nodes.set_segment_count(superblock.node_segments);
   core.objects.restore(superblock);
   COWFS_TRY(scan_bitmaps(core, superblock.root,
