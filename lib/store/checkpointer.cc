@@ -98,7 +98,8 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   s.root = core_.store_root.root;
   s.node_segments = core_.nodes.segment_count();
   s.next_volume = core_.next_volume;
-  s.inode_limit = core_.next_inode + (clean ? 0 : kNumberStep);
+  s.next_inode = core_.next_inode;
+  s.inode_limit = s.next_inode + 2 * kNumberStep;
   s.clean = clean;
   core_.objects.save(s);
   taken.nodes = core_.nodes.freeze();
@@ -155,7 +156,8 @@ void Checkpointer::settle(const Superblock& superblock) {
   ExclusiveLock lock(core_.tree_lock);
   core_.superblock = superblock;
   core_.nodes.thaw(superblock.checkpoint);
-  core_.inode_limit = superblock.inode_limit;
+  core_.inode_limit = superblock.next_inode + kNumberStep;
+  core_.objects.settle(superblock);
   core_.nodes_are_scarce = false;
 }
 

@@ -31,7 +31,7 @@ ObjectSpace::ObjectSpace(Storage& storage, std::optional<std::uint64_t> reserve_
 void ObjectSpace::restore(const Superblock& superblock) {
   MutexLock lock(mutex_);
   next_object_ = superblock.clean ? superblock.next_object : superblock.object_limit;
-  object_limit_ = superblock.object_limit;
+  object_limit_ = next_object_;
   live_blocks_ = superblock.live_blocks;
   for (std::size_t i = 0; i < packs_.size(); ++i) packs_[i].object = ObjectNumber{superblock.open_packs[i]};
 }
@@ -39,9 +39,14 @@ void ObjectSpace::restore(const Superblock& superblock) {
 void ObjectSpace::save(Superblock& superblock) const {
   MutexLock lock(mutex_);
   superblock.next_object = next_object_;
-  superblock.object_limit = object_limit_;
+  superblock.object_limit = next_object_ + 2 * kNumberStep;
   superblock.live_blocks = live_blocks_;
   for (std::size_t i = 0; i < packs_.size(); ++i) superblock.open_packs[i] = raw(packs_[i].object);
+}
+
+void ObjectSpace::settle(const Superblock& superblock) {
+  MutexLock lock(mutex_);
+  object_limit_ = superblock.next_object + kNumberStep;
 }
 
 Result<ObjectSpace::State*> ObjectSpace::state_of(const Tree& store_tree, ObjectNumber object) {
@@ -268,7 +273,6 @@ Result<void> ObjectSpace::flush(Tree& store_tree, std::uint64_t checkpoint) {
     COWFS_ASSIGN(State * state, state_of(store_tree, object));
     seal(object, *state);
   }
-  object_limit_ = std::max(object_limit_, next_object_ + kNumberStep);
   for (auto& [object, state] : states_) {
     if (!state.changed) continue;
     COWFS_TRY(store_tree.put(object_key(object), encode_object(state.record)));
@@ -368,11 +372,6 @@ Result<void> ObjectSpace::sync(const std::set<ObjectNumber>& objects) {
     if (!synced && synced.error().code != ErrorCode::kNotFound) return synced;
   }
   return storage_.sync_names(ArrayKind::kObject);
-}
-
-std::uint64_t ObjectSpace::next_object() const {
-  MutexLock lock(mutex_);
-  return next_object_;
 }
 
 Result<StorageSpace> ObjectSpace::host_space() const { return storage_.space(); }

@@ -25,7 +25,6 @@ namespace cowfs {
 
 inline constexpr std::uint64_t kPackBlocks = 16384;                // 64 MiB
 inline constexpr std::uint64_t kOwnObjectBlocks = kMaxExtentBlocks;  // 1 TiB
-inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers reserved by a checkpoint
 
 class ObjectSpace {
  public:
@@ -34,6 +33,8 @@ class ObjectSpace {
   // Opening and checkpoint.
   void restore(const Superblock& superblock);
   void save(Superblock& superblock) const;  // next_object, object_limit, live_blocks, open_packs
+  /// This checkpoint is durable: numbers up to a step above it may be given out.
+  void settle(const Superblock& superblock);
   /// After an unclean end own objects are cut to their known end before they grow again.
   void set_cut_on_growth() { cut_on_growth_ = true; }
   /// (tree exclusive) Ends the packs that the superblock knows as open, cutting what lies past their end, and gives back the blocks that
@@ -73,7 +74,6 @@ class ObjectSpace {
   Result<void> sync(const std::set<ObjectNumber>& objects);
 
   std::uint64_t live_blocks() const { return live_blocks_.load(std::memory_order_relaxed); }
-  std::uint64_t next_object() const;
   Result<StorageSpace> host_space() const;
   std::uint64_t reserve_bytes() const { return reserve_bytes_; }
 
@@ -108,7 +108,7 @@ class ObjectSpace {
   std::unordered_map<ObjectNumber, State> states_ COWFS_GUARDED_BY(mutex_);
   std::array<OpenPack, kOpenPackLimit> packs_ COWFS_GUARDED_BY(mutex_);
   std::uint64_t next_object_ COWFS_GUARDED_BY(mutex_) = 1;
-  std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) = 1;
+  std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) = 1;  // numbers below may be given out before the next checkpoint
   std::uint64_t free_estimate_ COWFS_GUARDED_BY(mutex_) = 0;  // blocks that may be taken before the host is asked again
   std::vector<BlockRange> dead_ COWFS_GUARDED_BY(mutex_);     // count 0: the whole object
   std::vector<BlockRange> abandoned_ COWFS_GUARDED_BY(mutex_);

@@ -66,8 +66,8 @@ Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.generation = raw(superblock.generation) + (superblock.clean ? 1 : kNumberStep);
   core.taken_checkpoint = superblock.checkpoint;
   core.next_volume = superblock.next_volume;
-  core.next_inode = superblock.inode_limit;
-  core.inode_limit = superblock.inode_limit;
+  core.next_inode = superblock.clean ? superblock.next_inode : superblock.inode_limit;
+  core.inode_limit = core.next_inode.load();
   COWFS_TRY(check_segments(*core.storage, superblock.node_segments));
   core.nodes.set_segment_count(superblock.node_segments);
   core.objects.restore(superblock);
@@ -134,6 +134,8 @@ Result<void> Store::format(Storage& storage, const FormatOptions& options) {
   superblock.generation = Generation{1};
   superblock.root = store_root.root;
   superblock.node_segments = space.nodes.segment_count();
+  superblock.object_limit = superblock.next_object + 2 * kNumberStep;
+  superblock.inode_limit = superblock.next_inode + 2 * kNumberStep;
   superblock.clean = true;
   COWFS_TRY(space.nodes.write_frozen(space.nodes.freeze()));
   COWFS_TRY(write_superblock(storage, superblock));
@@ -141,14 +143,16 @@ Result<void> Store::format(Storage& storage, const FormatOptions& options) {
 }
 
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage, const StoreOptions& options) {
-  COWFS_ASSIGN(const auto slots, read_superblocks(*storage));
-  if (slots.front().read_only_compatible & ~kKnownReadOnlyCompatible && !options.read_only) {
+  COWFS_ASSIGN(SuperblockSlots slots, read_superblocks(*storage));
+  Superblock& newest = slots.valid.front();
+  newest.clean = newest.clean && !slots.damaged;  // the damaged one may have come after it
+  if (newest.read_only_compatible & ~kKnownReadOnlyCompatible && !options.read_only) {
     return fail(ErrorCode::kNotAStore, "the store uses features of a newer version: it can only be mounted read-only");
   }
   auto core = std::make_unique<StoreCore>(std::move(storage), options);
-  auto adopted = adopt(*core, slots.front());
+  auto adopted = adopt(*core, newest);
   if (!adopted) return fail(adopted.error());
-  if (slots.size() > 1) hold_other_slot(*core, slots[1]);
+  if (slots.valid.size() > 1) hold_other_slot(*core, slots.valid[1]);
   if (!options.read_only) {
     COWFS_TRY(recover(*core));
     if (options.background) {

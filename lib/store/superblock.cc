@@ -9,6 +9,7 @@ namespace cowfs {
 namespace {
 
 constexpr std::string_view kMagic = "cowfs\r\n\x1a";
+constexpr std::string_view kNoSuperblock = "there is no cowfs superblock";
 constexpr std::size_t kChecksumAt = kSuperblockSize - 8;
 
 std::uint64_t checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), kChecksumAt); }
@@ -25,7 +26,7 @@ std::string encode_superblock(const Superblock& s) {
   writer.bytes({reinterpret_cast<const char*>(s.store_id.data()), s.store_id.size()}).le(s.name_seed);
   writer.le(static_cast<std::uint64_t>(s.created.seconds)).le(s.created.nanoseconds).le(s.next_volume);
   writer.le(s.checkpoint).le(raw(s.generation)).bytes(encode_pointer(s.root));
-  writer.le(s.node_segments).le(s.next_object).le(s.object_limit).le(s.inode_limit).le(s.live_blocks);
+  writer.le(s.node_segments).le(s.next_object).le(s.object_limit).le(s.next_inode).le(s.inode_limit).le(s.live_blocks);
   for (const std::uint64_t pack : s.open_packs) writer.le(pack);
   std::string bytes = writer.take();
   bytes.resize(kChecksumAt);
@@ -37,7 +38,7 @@ std::string encode_superblock(const Superblock& s) {
 Result<Superblock> decode_superblock(std::string_view bytes) {
   ByteReader reader(bytes);
   if (bytes.size() != kSuperblockSize || reader.bytes(kMagic.size()) != kMagic) {
-    return fail(ErrorCode::kNotAStore, "there is no cowfs superblock");
+    return fail(ErrorCode::kNotAStore, std::string(kNoSuperblock));
   }
   Superblock s;
   s.version = reader.le<std::uint32_t>();
@@ -65,6 +66,7 @@ Result<Superblock> decode_superblock(std::string_view bytes) {
   s.node_segments = reader.le<std::uint64_t>();
   s.next_object = reader.le<std::uint64_t>();
   s.object_limit = reader.le<std::uint64_t>();
+  s.next_inode = reader.le<std::uint64_t>();
   s.inode_limit = reader.le<std::uint64_t>();
   s.live_blocks = reader.le<std::uint64_t>();
   for (std::uint64_t& pack : s.open_packs) pack = reader.le<std::uint64_t>();
@@ -84,22 +86,24 @@ Result<void> write_superblock(Storage& storage, const Superblock& superblock) {
   return storage.sync({ArrayKind::kSuperblock, 0});
 }
 
-Result<std::vector<Superblock>> read_superblocks(Storage& storage) {
-  std::vector<Superblock> found;
+Result<SuperblockSlots> read_superblocks(Storage& storage) {
+  SuperblockSlots slots;
   std::optional<Error> error;
   for (unsigned slot = 0; slot < kSuperblockSlots; ++slot) {
     std::string bytes(kSuperblockSize, '\0');
     COWFS_TRY(storage.read({ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance,
                            std::as_writable_bytes(std::span(bytes))));
     auto decoded = decode_superblock(bytes);
-    if (decoded) found.push_back(std::move(*decoded));
+    const bool blank = bytes.find_first_not_of('\0') == std::string::npos;
+    slots.damaged = slots.damaged || (!decoded && !blank);
+    if (decoded) slots.valid.push_back(std::move(*decoded));
     else error = error ? worse(*error, decoded.error()) : decoded.error();
   }
   // A newer version's slot beside an old one of ours: the store was taken over by a newer program.
-  if (error && error->code == ErrorCode::kNotAStore && error->text != "there is no cowfs superblock") return fail(*error);
-  if (found.empty()) return fail(*error);
-  std::ranges::sort(found, std::greater{}, &Superblock::checkpoint);
-  return found;
+  if (error && error->code == ErrorCode::kNotAStore && error->text != kNoSuperblock) return fail(*error);
+  if (slots.valid.empty()) return fail(*error);
+  std::ranges::sort(slots.valid, std::greater{}, &Superblock::checkpoint);
+  return slots;
 }
 
 }  // namespace cowfs

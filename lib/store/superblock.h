@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 #include <string>
 
 #include "lib/base/error.h"
@@ -22,6 +23,7 @@ inline constexpr std::size_t kSuperblockSlotDistance = 4096;  // bytes
 inline constexpr unsigned kSuperblockSlots = 2;
 inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::size_t kOpenPackLimit = 4;
+inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers that may be given out between two checkpoints
 
 // Features that this program knows. A store with an unknown incompatible feature is refused, with an unknown read-only compatible one
 // it opens read-only.
@@ -40,8 +42,11 @@ struct Superblock {
   Generation generation{1};         // all nodes and extents of this checkpoint are at or below
   NodePointer root;                 // of the store's own tree
   std::uint64_t node_segments = 0;  // segments of the node array
-  std::uint64_t next_object = 1;    // objects from here on are not part of this checkpoint
-  std::uint64_t object_limit = 1;   // numbers below may have been given out
+  // Numbers below `next_...` were given out when the checkpoint was made; until the slot is overwritten none at or above `..._limit`
+  // is.
+  std::uint64_t next_object = 1;
+  std::uint64_t object_limit = 1;
+  std::uint64_t next_inode = raw(kFirstFreeInode);
   std::uint64_t inode_limit = raw(kFirstFreeInode);
   std::uint32_t next_volume = 1;
   std::uint64_t live_blocks = 0;
@@ -55,8 +60,13 @@ Result<Superblock> decode_superblock(std::string_view bytes);
 
 Result<void> write_superblock(Storage& storage, const Superblock& superblock);
 
-/// The valid slots, newest first (one or two). Errors: kNotAStore where no slot has ever been ours, or the newest is of an unknown version or
+struct SuperblockSlots {
+  std::vector<Superblock> valid;  // newest first, one or two
+  bool damaged = false;           // a slot that was written once cannot be read: it may have been the newest
+};
+
+/// Errors: kNotAStore where no slot has ever been ours, or the newest is of an unknown version or
 /// feature; kCorrupted where both are damaged.
-Result<std::vector<Superblock>> read_superblocks(Storage& storage);
+Result<SuperblockSlots> read_superblocks(Storage& storage);
 
 }  // namespace cowfs

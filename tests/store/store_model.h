@@ -38,7 +38,11 @@ class StoreModel {
   static void compare(Store& store, const ModelState& expected, const StoreModel* history);
 
   const ModelState& state() const { return state_; }
-  void set_state(ModelState state) { state_ = std::move(state); }
+  /// Goes on from another state, with names of its own for new volumes.
+  void set_state(ModelState state) {
+    state_ = std::move(state);
+    next_name_ = 1000;
+  }
   void delete_everything();
 
  private:
