@@ -30,10 +30,14 @@ Result<std::string> describe(int number) {
   return std::string("even");
 }
 
+Result<std::unique_ptr<int>> box(int number) {
+  if (number < 0) return fail(ErrorCode::kRange);
+  return std::make_unique<int>(number);
+}
+
 Result<std::unique_ptr<int>> boxed(int number) {
-  COWFS_ASSIGN(std::unique_ptr<int> box,
-               Result<std::unique_ptr<int>>(std::make_unique<int>(number)));
-  return box;
+  COWFS_ASSIGN(std::unique_ptr<int> made, box(number));
+  return made;
 }
 
 TEST(Errors, AssignTakesTheValueOrReturnsTheError) {
