@@ -1,8 +1,9 @@
 // big_directory DIR ENTRIES
 //
-// Positions in a directory of many entries: every name is listed exactly once; telldir/seekdir return to the same entry at any
-// time, also after other entries were made and removed; a reader that stands in the directory while entries come and go sees
-// each name that was there all the while exactly once; removing while reading removes all.
+// Positions in a directory of many entries: every name is listed exactly once; telldir/seekdir
+// return to the same entry at any time, also after other entries were made and removed; a reader
+// that stands in the directory while entries come and go sees each name that was there all the
+// while exactly once; removing while reading removes all.
 #include <dirent.h>
 
 #include <algorithm>
@@ -34,12 +35,16 @@ std::string next_name(const Dir& dir) {
   return entry == nullptr ? std::string() : entry->d_name;
 }
 
-std::string name_of(std::uint64_t number) { return "entry-with-a-name-of-some-length-" + std::to_string(number); }
+std::string name_of(std::uint64_t number) {
+  return "entry-with-a-name-of-some-length-" + std::to_string(number);
+}
 
 void make(const std::string& path, std::uint64_t number) {
   open_file(path + "/" + name_of(number), O_WRONLY | O_CREAT | O_EXCL);
 }
-void remove(const std::string& path, std::uint64_t number) { must(::unlink((path + "/" + name_of(number)).c_str()), "unlink"); }
+void remove(const std::string& path, std::uint64_t number) {
+  must(::unlink((path + "/" + name_of(number)).c_str()), "unlink");
+}
 
 void check_all_once(const std::string& path, std::uint64_t entries) {
   std::set<std::string> seen;
@@ -47,7 +52,8 @@ void check_all_once(const std::string& path, std::uint64_t entries) {
   for (std::string name = next_name(dir); !name.empty(); name = next_name(dir)) {
     expect(seen.insert(name).second, name + " is listed twice");
   }
-  expect(seen.size() == entries + 2, std::to_string(seen.size()) + " names listed, expected " + std::to_string(entries + 2));
+  expect(seen.size() == entries + 2,
+         std::to_string(seen.size()) + " names listed, expected " + std::to_string(entries + 2));
   expect(seen.contains(".") && seen.contains(".."), ". or .. is missing");
 }
 
@@ -70,14 +76,16 @@ void check_positions(const std::string& path, std::uint64_t entries) {
   const Dir dir = open_dir(path);
   const std::vector<Place> places = places_of(dir);
   std::set<long> positions;
-  for (const Place& place : places) expect(positions.insert(place.position).second, "a position is given twice");
+  for (const Place& place : places)
+    expect(positions.insert(place.position).second, "a position is given twice");
   std::mt19937_64 random(1);
   const auto check_some = [&](const std::string& when) {
     for (int i = 0; i < 500; ++i) {
       const Place& place = places[random() % places.size()];
       ::seekdir(dir.get(), place.position);
       const std::string name = next_name(dir);
-      expect(name == place.name, "seekdir " + when + " leads to " + name + ", expected " + place.name);
+      expect(name == place.name,
+             "seekdir " + when + " leads to " + name + ", expected " + place.name);
     }
   };
   check_some("back");
@@ -94,14 +102,18 @@ void check_reader_among_changes(const std::string& path, std::uint64_t entries) 
   std::set<std::string> seen;
   std::uint64_t made = 0;
   for (std::string name = next_name(dir); !name.empty(); name = next_name(dir)) {
-    if (name.find("-new") == std::string::npos) expect(seen.insert(name).second, name + " is listed twice among changes");
+    if (name.find("-new") == std::string::npos)
+      expect(seen.insert(name).second, name + " is listed twice among changes");
     if (seen.size() % 50 != 0) continue;
     ++made;
     open_file(path + "/" + name_of(made) + "-new", O_WRONLY | O_CREAT);
     if (made > 5) must(::unlink((path + "/" + name_of(made - 5) + "-new").c_str()), "unlink");
   }
-  expect(seen.size() == entries + 2, std::to_string(seen.size()) + " old names listed among changes, expected " + std::to_string(entries + 2));
-  for (std::uint64_t i = made > 5 ? made - 4 : 1; i <= made; ++i) must(::unlink((path + "/" + name_of(i) + "-new").c_str()), "unlink");
+  expect(seen.size() == entries + 2, std::to_string(seen.size()) +
+                                         " old names listed among changes, expected " +
+                                         std::to_string(entries + 2));
+  for (std::uint64_t i = made > 5 ? made - 4 : 1; i <= made; ++i)
+    must(::unlink((path + "/" + name_of(i) + "-new").c_str()), "unlink");
 }
 
 void check_removal_while_reading(const std::string& path) {

@@ -22,7 +22,7 @@ promise_create_without_a_name_takes_the_time_in_utc() {
   before=$(date -u +%s)
   TZ=Asia/Tokyo "$COWSNAP" create "$MNT" >said
   after=$(date -u +%s)
-  name=$(ls "$MNT/.cowfs" | grep -v '^main$')
+  name=$(find "$MNT/.cowfs/" -mindepth 1 -maxdepth 1 ! -name main -printf %f)
   has "$name" '^[0-9]{4}-?[0-9]{2}-?[0-9]{2}.?[0-9]{2}.?[0-9]{2}.?[0-9]{2}' "name of the snapshot"
   local digits=${name//[!0-9]/}
   local taken

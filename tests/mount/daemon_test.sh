@@ -6,7 +6,7 @@
 mounted_daemon() {
   "$COWFS" "$STORE" "$MNT" "$@"
   mounted "$MNT" || fail "cowfs returned before it was mounted"
-  DAEMON=$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$STORE" | cut -d/ -f3 | head -n 1)
+  DAEMON=$(processes_naming "$STORE" | head -n 1)
   [ -n "$DAEMON" ] || fail "no daemon runs"
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -410,7 +410,7 @@ promise_a_background_daemon_holds_no_terminal_and_no_directory() {
   make_store
   mkdir here
   (cd here && "$COWFS" "$STORE" "$MNT") >out 2>&1 </dev/null
-  DAEMON=$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$STORE" | cut -d/ -f3 | head -n 1)
+  DAEMON=$(processes_naming "$STORE" | head -n 1)
   same / "$(readlink "/proc/$DAEMON/cwd")" "working directory of the daemon"
   has_not "$(ls -l "/proc/$DAEMON/fd")" "$T/out" "descriptors of the daemon"
   rmdir here

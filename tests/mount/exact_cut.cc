@@ -1,6 +1,7 @@
 // exact_cut write DIR SHARED WRITERS     until SIGTERM: writers that keep counters in step
-// exact_cut take SHARED COMMAND FILE     runs COMMAND (takes a snapshot); FILE gets the counters of before and after
-// exact_cut check DIR FILE               the snapshot in DIR is one instant between FILE's two
+// exact_cut take SHARED COMMAND FILE     runs COMMAND (takes a snapshot); FILE gets the counters of
+// before and after exact_cut check DIR FILE               the snapshot in DIR is one instant
+// between FILE's two
 //
 // Each writer w counts rounds. In round i it writes, one call after another and never overlapping:
 //   w/first   8 bytes at 0: i
@@ -9,9 +10,10 @@
 //   w/at.i    is created, then w/at.(i-1) removed
 //   w/name    is replaced by rename, its content i
 //   w/last    8 bytes at 0: i
-// and publishes in SHARED (a file outside, mapped) the round it has begun and the round it has finished. So in one instant
-// first >= record >= log >= at >= name >= last >= first - 1, a record is never torn, the log has no gap, one at.* or two in a
-// row exist; and what was finished before the snapshot was asked for is in it, what began after it returned is not.
+// and publishes in SHARED (a file outside, mapped) the round it has begun and the round it has
+// finished. So in one instant first >= record >= log >= at >= name >= last >= first - 1, a record
+// is never torn, the log has no gap, one at.* or two in a row exist; and what was finished before
+// the snapshot was asked for is in it, what began after it returned is not.
 #include <dirent.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -95,7 +97,8 @@ class Writer {
   Fd first_, record_, log_, last_;
 };
 
-int write_until_stopped(const std::string& dir, const std::string& shared_path, std::size_t writers) {
+int write_until_stopped(const std::string& dir, const std::string& shared_path,
+                        std::size_t writers) {
   Shared* shared = map_shared(shared_path);
   shared->writers = writers;
   std::signal(SIGTERM, [](int) { stopped = 1; });
@@ -129,11 +132,13 @@ int take(const std::string& shared_path, const std::string& command, const std::
   }
   std::vector<std::uint64_t> finished_before;
   std::vector<std::uint64_t> begun_after;
-  for (std::size_t w = 0; w < shared->writers; ++w) finished_before.push_back(shared->of[w].finished);
+  for (std::size_t w = 0; w < shared->writers; ++w)
+    finished_before.push_back(shared->of[w].finished);
   expect(std::system(command.c_str()) == 0, command + " failed");
   for (std::size_t w = 0; w < shared->writers; ++w) begun_after.push_back(shared->of[w].begun);
   std::ofstream out(file);
-  for (std::size_t w = 0; w < shared->writers; ++w) out << finished_before[w] << ' ' << begun_after[w] << '\n';
+  for (std::size_t w = 0; w < shared->writers; ++w)
+    out << finished_before[w] << ' ' << begun_after[w] << '\n';
   return out.good() ? 0 : 1;
 }
 
@@ -165,8 +170,9 @@ std::uint64_t round_of_log(const std::string& path) {
   const std::vector<char> bytes = read_range(fd.get(), 0, size);
   for (std::uint64_t line = 0; line < size / kLogLineBytes; ++line) {
     const std::string text(bytes.data() + line * kLogLineBytes, kLogLineBytes - 1);
-    expect(text.find_first_not_of("0123456789") == std::string::npos && std::stoull(text) == line + 1,
-           path + ": line " + std::to_string(line + 1) + " is '" + text + "'");
+    expect(
+        text.find_first_not_of("0123456789") == std::string::npos && std::stoull(text) == line + 1,
+        path + ": line " + std::to_string(line + 1) + " is '" + text + "'");
   }
   return size / kLogLineBytes;
 }
@@ -182,7 +188,8 @@ std::uint64_t round_of_names(const std::string& dir) {
   ::closedir(stream);
   if (rounds.empty()) return 0;
   expect(*rounds.rbegin() - *rounds.begin() == rounds.size() - 1 && rounds.size() <= 2,
-         dir + ": at.* from " + std::to_string(*rounds.begin()) + " to " + std::to_string(*rounds.rbegin()));
+         dir + ": at.* from " + std::to_string(*rounds.begin()) + " to " +
+             std::to_string(*rounds.rbegin()));
   return *rounds.rbegin();
 }
 
@@ -193,15 +200,22 @@ int check(const std::string& dir, const std::string& file) {
   for (std::size_t w = 0; in >> finished_before >> begun_after; ++w) {
     const std::string of = dir + "/" + std::to_string(w);
     const std::uint64_t first = number_in(of + "/first");
-    const std::uint64_t steps[] = {first, round_of_record(of + "/record", first), round_of_log(of + "/log"),
-                                   round_of_names(of), number_in(of + "/name"), number_in(of + "/last")};
+    const std::uint64_t steps[] = {first,
+                                   round_of_record(of + "/record", first),
+                                   round_of_log(of + "/log"),
+                                   round_of_names(of),
+                                   number_in(of + "/name"),
+                                   number_in(of + "/last")};
     std::string seen;
     for (const std::uint64_t step : steps) seen += " " + std::to_string(step);
     for (std::size_t i = 1; i < std::size(steps); ++i) {
-      expect(steps[i] <= steps[i - 1] && steps[i] + 1 >= first, of + ": not one instant: first record log at name last =" + seen);
+      expect(steps[i] <= steps[i - 1] && steps[i] + 1 >= first,
+             of + ": not one instant: first record log at name last =" + seen);
     }
-    expect(steps[5] >= finished_before, of + ": round " + std::to_string(finished_before) + " was finished before, seen" + seen);
-    expect(first <= begun_after, of + ": round " + std::to_string(begun_after) + " had begun after, seen" + seen);
+    expect(steps[5] >= finished_before,
+           of + ": round " + std::to_string(finished_before) + " was finished before, seen" + seen);
+    expect(first <= begun_after,
+           of + ": round " + std::to_string(begun_after) + " had begun after, seen" + seen);
   }
   return 0;
 }
@@ -210,7 +224,8 @@ int check(const std::string& dir, const std::string& file) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv, argv + argc);
-  if (argc == 5 && arguments[1] == "write") return write_until_stopped(arguments[2], arguments[3], std::stoul(arguments[4]));
+  if (argc == 5 && arguments[1] == "write")
+    return write_until_stopped(arguments[2], arguments[3], std::stoul(arguments[4]));
   if (argc == 5 && arguments[1] == "take") return take(arguments[2], arguments[3], arguments[4]);
   if (argc == 4 && arguments[1] == "check") return check(arguments[2], arguments[3]);
   die("usage: exact_cut write|take|check …");

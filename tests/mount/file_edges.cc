@@ -1,4 +1,5 @@
-// file_edges DIR: the edges of files: the largest offsets, names of 255 bytes, files without a name, times, links, sizes.
+// file_edges DIR: the edges of files: the largest offsets, names of 255 bytes, files without a
+// name, times, links, sizes.
 #include <linux/falloc.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -19,32 +20,41 @@ void check_largest_offsets(const std::string& dir) {
   const std::string path = dir + "/huge";
   const Fd fd = open_file(path, O_RDWR | O_CREAT);
   if (::ftruncate(fd.get(), kLargest) != 0) {
-    expect(errno == EFBIG || errno == EINVAL, std::string("ftruncate to 8 EiB - 1: ") + std::strerror(errno));
+    expect(errno == EFBIG || errno == EINVAL,
+           std::string("ftruncate to 8 EiB - 1: ") + std::strerror(errno));
     std::fprintf(stderr, "files of 8 EiB - 1 are not supported here\n");
     std::exit(3);
   }
   expect(stat_of(fd.get()).st_size == kLargest, "size of the largest file");
   expect(stat_of(fd.get()).st_blocks < 1000, "a file of holes uses blocks");
-  for (const std::uint64_t at : {std::uint64_t{1} << 40, (std::uint64_t{1} << 44) - 100, (std::uint64_t{1} << 52) + 1, (std::uint64_t{1} << 62),
-                                 static_cast<std::uint64_t>(kLargest) - 8192}) {
+  for (const std::uint64_t at :
+       {std::uint64_t{1} << 40, (std::uint64_t{1} << 44) - 100, (std::uint64_t{1} << 52) + 1,
+        (std::uint64_t{1} << 62), static_cast<std::uint64_t>(kLargest) - 8192}) {
     write_all(fd.get(), pattern(at, at, 5000), at);
-    expect_bytes(pattern(at, at, 5000), read_range(fd.get(), at, 5000), "bytes at " + std::to_string(at));
-    expect_bytes(std::vector<char>(64, 0), read_range(fd.get(), at - 64, 64), "the hole before " + std::to_string(at));
+    expect_bytes(pattern(at, at, 5000), read_range(fd.get(), at, 5000),
+                 "bytes at " + std::to_string(at));
+    expect_bytes(std::vector<char>(64, 0), read_range(fd.get(), at - 64, 64),
+                 "the hole before " + std::to_string(at));
   }
   const off_t data = ::lseek(fd.get(), 1 << 20, SEEK_DATA);
-  expect(data >= (off_t{1} << 40) - (1 << 20) && data <= off_t{1} << 40, "SEEK_DATA finds " + std::to_string(data));
+  expect(data >= (off_t{1} << 40) - (1 << 20) && data <= off_t{1} << 40,
+         "SEEK_DATA finds " + std::to_string(data));
   must(::ftruncate(fd.get(), 4096), "ftruncate");
   must(::ftruncate(fd.get(), kLargest), "ftruncate");
-  expect_bytes(std::vector<char>(5000, 0), read_range(fd.get(), std::uint64_t{1} << 52, 5000), "a cut piece came back");
+  expect_bytes(std::vector<char>(5000, 0), read_range(fd.get(), std::uint64_t{1} << 52, 5000),
+               "a cut piece came back");
   must(::unlink(path.c_str()), "unlink");
 }
 
 void check_names(const std::string& dir) {
   const std::string longest(255, 'n');
   { const Fd fd = open_file(dir + "/" + longest, O_WRONLY | O_CREAT | O_EXCL); }
-  must_fail(::open((dir + "/" + longest + "n").c_str(), O_WRONLY | O_CREAT, 0644), ENAMETOOLONG, "a name of 256 bytes");
+  must_fail(::open((dir + "/" + longest + "n").c_str(), O_WRONLY | O_CREAT, 0644), ENAMETOOLONG,
+            "a name of 256 bytes");
   must(::mkdir((dir + "/" + std::string(255, 'd')).c_str(), 0755), "mkdir of 255 bytes");
-  must(::rename((dir + "/" + longest).c_str(), (dir + "/" + std::string(255, 'd') + "/" + longest).c_str()), "rename");
+  must(::rename((dir + "/" + longest).c_str(),
+                (dir + "/" + std::string(255, 'd') + "/" + longest).c_str()),
+       "rename");
   must(::unlink((dir + "/" + std::string(255, 'd') + "/" + longest).c_str()), "unlink");
   must(::rmdir((dir + "/" + std::string(255, 'd')).c_str()), "rmdir");
   std::string all;
@@ -54,12 +64,13 @@ void check_names(const std::string& dir) {
   { const Fd fd = open_file(dir + "/" + all, O_WRONLY | O_CREAT | O_EXCL); }
   must(::access((dir + "/" + all).c_str(), F_OK), "a name of all bytes");
   must(::unlink((dir + "/" + all).c_str()), "unlink");
-  struct statvfs vfs {};
+  struct statvfs vfs{};
   must(::statvfs(dir.c_str(), &vfs), "statvfs");
   expect(vfs.f_namemax == 255, "f_namemax is " + std::to_string(vfs.f_namemax));
   must(::symlink(std::string(4095, 'x').c_str(), (dir + "/long").c_str()), "a link of 4095 bytes");
   std::vector<char> target(5000);
-  expect(::readlink((dir + "/long").c_str(), target.data(), target.size()) == 4095, "readlink of 4095 bytes");
+  expect(::readlink((dir + "/long").c_str(), target.data(), target.size()) == 4095,
+         "readlink of 4095 bytes");
   must(::unlink((dir + "/long").c_str()), "unlink");
 }
 
@@ -74,7 +85,8 @@ void check_open_after_unlink(const std::string& dir) {
   must(::fchmod(fd.get(), 0600), "fchmod");
   must(::ftruncate(fd.get(), 120000), "ftruncate");
   must(::fsync(fd.get()), "fsync");
-  expect_bytes(pattern(2, 50000, 70000), read_range(fd.get(), 50000, 200000), "writes to an unlinked file");
+  expect_bytes(pattern(2, 50000, 70000), read_range(fd.get(), 50000, 200000),
+               "writes to an unlinked file");
   const Fd replaced = open_file(path, O_RDWR | O_CREAT | O_EXCL);
   const Fd replacing = open_file(path + ".new", O_RDWR | O_CREAT | O_EXCL);
   write_all(replaced.get(), pattern(3, 0, 10), 0);
@@ -84,7 +96,8 @@ void check_open_after_unlink(const std::string& dir) {
   must(::mkdir((dir + "/gone").c_str(), 0755), "mkdir");
   const Fd gone = open_file(dir + "/gone", O_RDONLY | O_DIRECTORY);
   must(::rmdir((dir + "/gone").c_str()), "rmdir");
-  must_fail(::openat(gone.get(), "new", O_WRONLY | O_CREAT, 0644), ENOENT, "a file made in a removed directory");
+  must_fail(::openat(gone.get(), "new", O_WRONLY | O_CREAT, 0644), ENOENT,
+            "a file made in a removed directory");
 }
 
 void check_unnamed(const std::string& dir) {
@@ -96,22 +109,27 @@ void check_unnamed(const std::string& dir) {
   must(fd.get(), "open with O_TMPFILE");
   write_all(fd.get(), pattern(1, 0, 9000), 0);
   const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
-  must(::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, (dir + "/named").c_str(), AT_SYMLINK_FOLLOW), "linkat of an unnamed file");
+  must(::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, (dir + "/named").c_str(), AT_SYMLINK_FOLLOW),
+       "linkat of an unnamed file");
   const Fd named = open_file(dir + "/named", O_RDONLY);
-  expect_bytes(pattern(1, 0, 9000), read_range(named.get(), 0, 10000), "an unnamed file that got a name");
-  expect(stat_of(named.get()).st_nlink == 1 && (stat_of(named.get()).st_mode & 07777) == 0640, "its links and mode");
+  expect_bytes(pattern(1, 0, 9000), read_range(named.get(), 0, 10000),
+               "an unnamed file that got a name");
+  expect(stat_of(named.get()).st_nlink == 1 && (stat_of(named.get()).st_mode & 07777) == 0640,
+         "its links and mode");
   must(::unlink((dir + "/named").c_str()), "unlink");
 }
 
 void check_times(const std::string& dir) {
   const std::string path = dir + "/times";
   const Fd fd = open_file(path, O_RDWR | O_CREAT);
-  for (const timespec time : {timespec{0, 0}, timespec{1, 1}, timespec{2'000'000'000, 999'999'999}, timespec{-5, 500}, timespec{4'000'000'000, 7}}) {
+  for (const timespec time : {timespec{0, 0}, timespec{1, 1}, timespec{2'000'000'000, 999'999'999},
+                              timespec{-5, 500}, timespec{4'000'000'000, 7}}) {
     const timespec times[2] = {time, time};
     must(::futimens(fd.get(), times), "futimens");
     const struct stat st = stat_of(fd.get());
     expect(st.st_mtim.tv_sec == time.tv_sec && st.st_mtim.tv_nsec == time.tv_nsec,
-           "mtime " + std::to_string(time.tv_sec) + " is " + std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec));
+           "mtime " + std::to_string(time.tv_sec) + " is " + std::to_string(st.st_mtim.tv_sec) +
+               "." + std::to_string(st.st_mtim.tv_nsec));
   }
   must(::unlink(path.c_str()), "unlink");
 }
@@ -124,21 +142,26 @@ void check_attributes(const std::string& dir) {
     const std::string name = "user.size" + std::to_string(size);
     must(::fsetxattr(fd.get(), name.c_str(), value.data(), size, 0), "fsetxattr " + name);
     std::vector<char> seen(70000);
-    seen.resize(static_cast<std::size_t>(must(::fgetxattr(fd.get(), name.c_str(), seen.data(), seen.size()), "fgetxattr")));
+    seen.resize(static_cast<std::size_t>(
+        must(::fgetxattr(fd.get(), name.c_str(), seen.data(), seen.size()), "fgetxattr")));
     expect_bytes(value, seen, name);
   }
   const std::string longest = "user." + std::string(250, 'n');
   must(::fsetxattr(fd.get(), longest.c_str(), "x", 1, 0), "a name of 255 bytes");
-  must_fail(::fsetxattr(fd.get(), (longest + "n").c_str(), "x", 1, 0), ERANGE, "a name of 256 bytes");
-  must_fail(::fsetxattr(fd.get(), "user.large", pattern(1, 0, 65537).data(), 65537, 0), E2BIG, "a value of 65537 bytes");
+  must_fail(::fsetxattr(fd.get(), (longest + "n").c_str(), "x", 1, 0), ERANGE,
+            "a name of 256 bytes");
+  must_fail(::fsetxattr(fd.get(), "user.large", pattern(1, 0, 65537).data(), 65537, 0), E2BIG,
+            "a value of 65537 bytes");
   must(::unlink(path.c_str()), "unlink");
 }
 
 void check_many_links(const std::string& dir) {
   const Fd fd = open_file(dir + "/linked", O_RDWR | O_CREAT);
-  for (int i = 0; i < 1000; ++i) must(::link((dir + "/linked").c_str(), (dir + "/linked" + std::to_string(i)).c_str()), "link");
+  for (int i = 0; i < 1000; ++i)
+    must(::link((dir + "/linked").c_str(), (dir + "/linked" + std::to_string(i)).c_str()), "link");
   expect(stat_of(fd.get()).st_nlink == 1001, "links");
-  for (int i = 0; i < 1000; ++i) must(::unlink((dir + "/linked" + std::to_string(i)).c_str()), "unlink");
+  for (int i = 0; i < 1000; ++i)
+    must(::unlink((dir + "/linked" + std::to_string(i)).c_str()), "unlink");
   expect(stat_of(fd.get()).st_nlink == 1, "links after unlink");
   must(::unlink((dir + "/linked").c_str()), "unlink");
 }

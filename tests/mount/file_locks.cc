@@ -1,4 +1,5 @@
-// file_locks DIR: fcntl record locks, open file description locks and flock exclude each other between processes as locks do.
+// file_locks DIR: fcntl record locks, open file description locks and flock exclude each other
+// between processes as locks do.
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -21,7 +22,7 @@ int in_child(const std::function<int()>& work) {
 }
 
 struct flock range_lock(short type, off_t start, off_t length) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = start;
@@ -40,22 +41,32 @@ void check_record_locks(const std::string& path) {
   const Fd fd = open_file(path, O_RDWR);
   struct flock lock = range_lock(F_WRLCK, 100, 50);
   must(::fcntl(fd.get(), F_SETLK, &lock), "F_SETLK");
-  expect(in_child([&] { return try_range(path, F_WRLCK, 149, 10); }) == 1, "an overlapping write lock was granted");
-  expect(in_child([&] { return try_range(path, F_RDLCK, 100, 1); }) == 1, "an overlapping read lock was granted");
-  expect(in_child([&] { return try_range(path, F_WRLCK, 150, 10); }) == 0, "a lock beside was refused");
+  expect(in_child([&] { return try_range(path, F_WRLCK, 149, 10); }) == 1,
+         "an overlapping write lock was granted");
+  expect(in_child([&] { return try_range(path, F_RDLCK, 100, 1); }) == 1,
+         "an overlapping read lock was granted");
+  expect(in_child([&] { return try_range(path, F_WRLCK, 150, 10); }) == 0,
+         "a lock beside was refused");
   expect(in_child([&] {
            const Fd other = open_file(path, O_RDWR);
            struct flock query = range_lock(F_WRLCK, 0, 0);
            if (::fcntl(other.get(), F_GETLK, &query) != 0) return 2;
-           return query.l_type == F_WRLCK && query.l_start == 100 && query.l_len == 50 && query.l_pid == ::getppid() ? 0 : 1;
-         }) == 0, "F_GETLK does not tell the holder");
+           return query.l_type == F_WRLCK && query.l_start == 100 && query.l_len == 50 &&
+                          query.l_pid == ::getppid()
+                      ? 0
+                      : 1;
+         }) == 0,
+         "F_GETLK does not tell the holder");
   lock = range_lock(F_UNLCK, 100, 25);
   must(::fcntl(fd.get(), F_SETLK, &lock), "partial unlock");
-  expect(in_child([&] { return try_range(path, F_WRLCK, 100, 25); }) == 0, "the unlocked part is still locked");
-  expect(in_child([&] { return try_range(path, F_WRLCK, 125, 1); }) == 1, "the rest is no more locked");
+  expect(in_child([&] { return try_range(path, F_WRLCK, 100, 25); }) == 0,
+         "the unlocked part is still locked");
+  expect(in_child([&] { return try_range(path, F_WRLCK, 125, 1); }) == 1,
+         "the rest is no more locked");
   // POSIX: the close of any descriptor of the file drops the process's locks.
   { const Fd other = open_file(path, O_RDONLY); }
-  expect(in_child([&] { return try_range(path, F_WRLCK, 125, 1); }) == 0, "a lock outlived the close of another descriptor");
+  expect(in_child([&] { return try_range(path, F_WRLCK, 125, 1); }) == 0,
+         "a lock outlived the close of another descriptor");
 }
 
 void check_description_locks(const std::string& path) {
@@ -63,7 +74,8 @@ void check_description_locks(const std::string& path) {
   const Fd same_process = open_file(path, O_RDWR);
   struct flock lock = range_lock(F_WRLCK, 0, 10);
   must(::fcntl(fd.get(), F_OFD_SETLK, &lock), "F_OFD_SETLK");
-  must_fail(::fcntl(same_process.get(), F_OFD_SETLK, &lock), EAGAIN, "a second description in the same process");
+  must_fail(::fcntl(same_process.get(), F_OFD_SETLK, &lock), EAGAIN,
+            "a second description in the same process");
 }
 
 int try_flock(const std::string& path, int kind) {
@@ -75,10 +87,13 @@ int try_flock(const std::string& path, int kind) {
 void check_flock(const std::string& path) {
   Fd fd = open_file(path, O_RDWR);
   must(::flock(fd.get(), LOCK_SH), "flock shared");
-  expect(in_child([&] { return try_flock(path, LOCK_SH); }) == 0, "a second shared flock was refused");
-  expect(in_child([&] { return try_flock(path, LOCK_EX); }) == 1, "an exclusive flock was granted beside a shared one");
+  expect(in_child([&] { return try_flock(path, LOCK_SH); }) == 0,
+         "a second shared flock was refused");
+  expect(in_child([&] { return try_flock(path, LOCK_EX); }) == 1,
+         "an exclusive flock was granted beside a shared one");
   must(::flock(fd.get(), LOCK_EX), "flock exclusive");
-  expect(in_child([&] { return try_flock(path, LOCK_SH); }) == 1, "a shared flock was granted beside an exclusive one");
+  expect(in_child([&] { return try_flock(path, LOCK_SH); }) == 1,
+         "a shared flock was granted beside an exclusive one");
   fd = Fd();
   expect(in_child([&] { return try_flock(path, LOCK_EX); }) == 0, "flock outlived its descriptor");
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Helpers of the tests of the mounted filesystem; sourced by every *_test.sh here.
 #
 # A script defines functions named promise_WHAT_IS_PROMISED and ends with `run_promises "$@"`, which runs each of them in a
@@ -253,9 +254,12 @@ space_back() {
 # ---- running promises ---------------------------------------------------------------------------------------------------
 
 own_mounts() { awk -v w="$WORK/" 'index($5, w) == 1 { print $3 "\t" $5 }' /proc/self/mountinfo | tac; }
-own_processes() {  # those that name $WORK in their command line
-  grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$WORK/" | cut -d/ -f3
+# processes_naming TEXT: the pids of those that name it in their command line.
+processes_naming() {
+  local pids=(/proc/[0-9]*/cmdline)
+  grep -lsaF -f - "${pids[@]}" <<<"$1" | cut -d/ -f3
 }
+own_processes() { processes_naming "$WORK/"; }
 abort_connection() {  # abort_connection MAJOR:MINOR of a FUSE mount
   local control=/sys/fs/fuse/connections/${1#*:}/abort
   [ -e /sys/fs/fuse/connections/"${1#*:}" ] || mount -t fusectl fusectl /sys/fs/fuse/connections 2>/dev/null || true

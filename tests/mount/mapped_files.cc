@@ -1,4 +1,5 @@
-// mapped_files DIR: shared mappings, read, write, truncate and O_DIRECT of one file see each other's bytes.
+// mapped_files DIR: shared mappings, read, write, truncate and O_DIRECT of one file see each
+// other's bytes.
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -14,7 +15,8 @@ using namespace mount_test;
 
 constexpr std::size_t kSize = 256 * 1024;
 
-char* map_of(const Fd& fd, std::size_t size, int protection = PROT_READ | PROT_WRITE, int flags = MAP_SHARED) {
+char* map_of(const Fd& fd, std::size_t size, int protection = PROT_READ | PROT_WRITE,
+             int flags = MAP_SHARED) {
   void* map = ::mmap(nullptr, size, protection, flags, fd.get(), 0);
   expect(map != MAP_FAILED, std::string("mmap: ") + std::strerror(errno));
   return static_cast<char*>(map);
@@ -33,7 +35,8 @@ void check_write_and_map(const std::string& path) {
   std::ranges::copy(stored, map + 100000);
   expect_bytes(stored, read_range(fd.get(), 100000, 9999), "a store, read by the same descriptor");
   const Fd other = open_file(path, O_RDONLY);
-  expect_bytes(stored, read_range(other.get(), 100000, 9999), "a store, read by another descriptor");
+  expect_bytes(stored, read_range(other.get(), 100000, 9999),
+               "a store, read by another descriptor");
   char* second = map_of(other, kSize, PROT_READ);
   map[kSize - 1] = 'z';
   expect(second[kSize - 1] == 'z', "a store is not seen in another mapping");
@@ -64,7 +67,8 @@ void check_private(const std::string& path) {
   char* map = map_of(fd, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE);
   const std::vector<char> before = read_range(fd.get(), 0, kSize);
   std::fill_n(map, kSize, 'p');
-  expect_bytes(before, read_range(fd.get(), 0, kSize), "the file after stores to a private mapping");
+  expect_bytes(before, read_range(fd.get(), 0, kSize),
+               "the file after stores to a private mapping");
   must(::munmap(map, kSize), "munmap");
 }
 
@@ -90,7 +94,8 @@ void check_truncated(const std::string& path) {
   must(::msync(map, 8192, MS_SYNC), "msync");
   must(::ftruncate(fd.get(), 20000), "ftruncate");
   const std::vector<char> grown = read_range(fd.get(), 5000, 15000);
-  expect(std::ranges::all_of(grown, [](char c) { return c == 0; }), "old bytes came back when the file grew");
+  expect(std::ranges::all_of(grown, [](char c) { return c == 0; }),
+         "old bytes came back when the file grew");
   expect(map[6000] == 0 && map[19999] == 0, "old bytes came back in the mapping");
   must(::munmap(map, kSize), "munmap");
 }
@@ -108,7 +113,8 @@ void check_direct(const std::string& path) {
   expect_bytes(pattern(5, 0, kSize), buffer, "cached writes, read directly");
   std::ranges::copy(pattern(6, 8192, 65536), buffer.begin());
   expect(::pwrite(direct.get(), buffer.data(), 65536, 8192) == 65536, "direct write");
-  expect_bytes(pattern(6, 8192, 65536), read_range(cached.get(), 8192, 65536), "direct writes, read from the cache");
+  expect_bytes(pattern(6, 8192, 65536), read_range(cached.get(), 8192, 65536),
+               "direct writes, read from the cache");
   char* map = map_of(cached, kSize);
   std::ranges::copy(pattern(7, 0, 4096), map);
   expect(::pread(direct.get(), buffer.data(), 4096, 0) == 4096, "direct read");
@@ -116,8 +122,10 @@ void check_direct(const std::string& path) {
   std::ranges::copy(pattern(8, 4096, 4096), buffer.begin());
   expect(::pwrite(direct.get(), buffer.data(), 4096, 4096) == 4096, "direct write");
   expect_bytes(pattern(8, 4096, 4096), span_of(map + 4096, 4096), "a direct write, mapped");
-  expect(::pwrite(direct.get(), buffer.data(), 4096, kSize + 8192) == 4096, "direct write beyond the end");
-  expect(stat_of(cached.get()).st_size == kSize + 8192 + 4096, "size after a direct write beyond the end");
+  expect(::pwrite(direct.get(), buffer.data(), 4096, kSize + 8192) == 4096,
+         "direct write beyond the end");
+  expect(stat_of(cached.get()).st_size == kSize + 8192 + 4096,
+         "size after a direct write beyond the end");
   must(::munmap(map, kSize), "munmap");
   std::free(memory);
 }
@@ -135,7 +143,8 @@ void check_reopened(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY);
   must(::fsync(fd.get()), "fsync");
   must(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED), "fadvise");
-  expect_bytes(pattern(9, 0, kSize), read_range(fd.get(), 0, kSize), "stores without msync, after the cache was dropped");
+  expect_bytes(pattern(9, 0, kSize), read_range(fd.get(), 0, kSize),
+               "stores without msync, after the cache was dropped");
 }
 
 }  // namespace

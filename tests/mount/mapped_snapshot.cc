@@ -1,9 +1,10 @@
 // mapped_snapshot LIVE_DIR VOLUMES_DIR COMMAND PREFIX
 //
-// Checks which bytes of shared mappings are in a snapshot: all that were stored before it was asked for, none stored after.
-// Files of several sizes in LIVE_DIR are mapped by this process (and one by a second process); in each round every page gets
-// the round's bytes through the mappings, then `COMMAND PREFIX<round>` takes a snapshot, then other bytes are stored. At the
-// end the files below VOLUMES_DIR/PREFIX<round>/ hold their own round's bytes, and the live files the last stores.
+// Checks which bytes of shared mappings are in a snapshot: all that were stored before it was asked
+// for, none stored after. Files of several sizes in LIVE_DIR are mapped by this process (and one by
+// a second process); in each round every page gets the round's bytes through the mappings, then
+// `COMMAND PREFIX<round>` takes a snapshot, then other bytes are stored. At the end the files below
+// VOLUMES_DIR/PREFIX<round>/ hold their own round's bytes, and the live files the last stores.
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -54,7 +55,8 @@ void check_files(const std::string& directory, std::uint64_t round, std::uint64_
   for (std::size_t file = 0; file < std::size(kSizes); ++file) {
     const std::string path = directory + "/" + name_of(file);
     const Fd fd = open_file(path, O_RDONLY);
-    expect_bytes(pattern(seed_of(round, file) + added, 0, kSizes[file]), read_range(fd.get(), 0, kSizes[file] + 1), path);
+    expect_bytes(pattern(seed_of(round, file) + added, 0, kSizes[file]),
+                 read_range(fd.get(), 0, kSizes[file] + 1), path);
   }
 }
 
@@ -75,7 +77,8 @@ int main(int argc, char** argv) {
     }
     const std::string command = std::string(argv[3]) + " " + argv[4] + std::to_string(round);
     expect(std::system(command.c_str()) == 0, command + " failed");
-    for (std::size_t file = 0; file < mappings.size(); ++file) store(mappings[file], seed_of(round, file) + kAfter);
+    for (std::size_t file = 0; file < mappings.size(); ++file)
+      store(mappings[file], seed_of(round, file) + kAfter);
     check_files(volumes + "/" + argv[4] + std::to_string(round), round, 0);
   }
   for (std::uint64_t round = 1; round <= kRounds; ++round) {

@@ -1,8 +1,10 @@
-// One side of random_syscalls: makes step after step from a seed, takes it in one directory, and writes a line about it.
+// One side of random_syscalls: makes step after step from a seed, takes it in one directory, and
+// writes a line about it.
 //
-// Every choice comes from the seed alone and never from what the filesystem answered, so that two sides stay in step.
-// A line = number, call with arguments, result, then for each file that the call names its attributes after the step, with
-// `m+`/`m=` and `c+`/`c=` for "mtime/ctime changed in this step or not".
+// Every choice comes from the seed alone and never from what the filesystem answered, so that two
+// sides stay in step. A line = number, call with arguments, result, then for each file that the
+// call names its attributes after the step, with `m+`/`m=` and `c+`/`c=` for "mtime/ctime changed
+// in this step or not".
 #pragma once
 
 #include <dirent.h>
@@ -26,7 +28,8 @@ class Side {
  public:
   static constexpr const char* kPauseLine = "-- pause --";
 
-  Side(const std::string& directory, std::uint64_t seed, int out, int go) : random_(seed), out_(out), go_(go) {
+  Side(const std::string& directory, std::uint64_t seed, int out, int go)
+      : random_(seed), out_(out), go_(go) {
     is_root_ = ::geteuid() == 0;
     must(::chdir(directory.c_str()), "chdir " + directory);
     if (is_root_) must(::chroot("."), "chroot " + directory);
@@ -64,10 +67,11 @@ class Side {
     std::string path;
     int fd = -1;
     bool existed = false;
-    struct stat before {};
+    struct stat before{};
   };
 
-  // ---- chance -----------------------------------------------------------------------------------------------------------
+  // ---- chance
+  // -----------------------------------------------------------------------------------------------------------
 
   std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -92,16 +96,22 @@ class Side {
     return out;
   }
   mode_t mode() {
-    return pick<mode_t>({0644, 0600, 0755, 0777, 0777, 0666, 04755, 02755, 06777, 01777, 0, 0444, 02775, 02777, 04711, 0070});
+    return pick<mode_t>({0644, 0600, 0755, 0777, 0777, 0666, 04755, 02755, 06777, 01777, 0, 0444,
+                         02775, 02777, 04711, 0070});
   }
   std::uint64_t offset() {
-    if (one_in(30)) return pick<std::uint64_t>({std::uint64_t{1} << 32, (std::uint64_t{1} << 40) + 5, (std::uint64_t{1} << 43) - 4096});
+    if (one_in(30))
+      return pick<std::uint64_t>(
+          {std::uint64_t{1} << 32, (std::uint64_t{1} << 40) + 5, (std::uint64_t{1} << 43) - 4096});
     return one_in(2) ? below(64) * 4096 : below(300000);
   }
-  std::uint64_t length() { return one_in(2) ? below(9000) : (one_in(2) ? below(20) * 4096 : below(200000)); }
+  std::uint64_t length() {
+    return one_in(2) ? below(9000) : (one_in(2) ? below(20) * 4096 : below(200000));
+  }
   std::size_t slot() { return below(fds_.size()); }
 
-  // ---- what a step says -------------------------------------------------------------------------------------------------
+  // ---- what a step says
+  // -------------------------------------------------------------------------------------------------
 
   void emit(const std::string& line) {
     const std::string text = line + "\n";
@@ -122,7 +132,8 @@ class Side {
     return std::to_string(value);
   }
   void result(std::int64_t value) {
-    line_ += value >= 0 ? " = " + std::to_string(value) : std::string(" = ") + ::strerrorname_np(errno);
+    line_ +=
+        value >= 0 ? " = " + std::to_string(value) : std::string(" = ") + ::strerrorname_np(errno);
   }
   // For calls whose success has no number worth comparing (descriptors).
   void outcome(std::int64_t value) {
@@ -137,11 +148,13 @@ class Side {
     line_ += buffer;
   }
 
-  // ---- who, and what was before -----------------------------------------------------------------------------------------
+  // ---- who, and what was before
+  // -----------------------------------------------------------------------------------------
 
   void become(int who) {
     if (!is_root_) return;
-    static const std::array<Actor, 3> kActors{{{0, 0, {}}, {61001, 61001, {61100}}, {61002, 61002, {61100, 61001}}}};
+    static const std::array<Actor, 3> kActors{
+        {{0, 0, {}}, {61001, 61001, {61100}}, {61002, 61002, {61100, 61001}}}};
     const Actor& actor = kActors.at(static_cast<std::size_t>(who));
     must(::syscall(SYS_setresuid, -1, 0, -1), "setresuid");
     must(::syscall(SYS_setgroups, actor.groups.size(), actor.groups.data()), "setgroups");
@@ -170,7 +183,9 @@ class Side {
     const auto slash = name.substr(0, end == std::string::npos ? 0 : end).find_last_of('/');
     watch(slash == std::string::npos ? "." : name.substr(0, slash + 1) + ".");
   }
-  static bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+  static bool same_time(const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  }
   // The state before the step of the inode that is now `st`, whatever its name was then.
   [[nodiscard]] const struct stat* state_before(const struct stat& st) const {
     for (const Look& look : looks_) {
@@ -179,16 +194,17 @@ class Side {
     return nullptr;
   }
   [[nodiscard]] std::string describe(const Look& look) const {
-    struct stat st {};
+    struct stat st{};
     if (!stat_of_look(look, st)) return ::strerrorname_np(errno);
     char buffer[160];
-    std::snprintf(buffer, sizeof buffer, "%06o links %ju %u:%u", st.st_mode, static_cast<std::uintmax_t>(st.st_nlink), st.st_uid,
-                  st.st_gid);
+    std::snprintf(buffer, sizeof buffer, "%06o links %ju %u:%u", st.st_mode,
+                  static_cast<std::uintmax_t>(st.st_nlink), st.st_uid, st.st_gid);
     std::string out = buffer;
     if (!S_ISDIR(st.st_mode)) out += " size " + std::to_string(st.st_size);
     if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) out += " rdev " + std::to_string(st.st_rdev);
     if (st.st_mtim.tv_sec < 1'200'000'000) {
-      out += " mtime " + std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec);
+      out +=
+          " mtime " + std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec);
     }
     const struct stat* before = state_before(st);
     if (!check_times_ || before == nullptr) return out;
@@ -200,15 +216,16 @@ class Side {
   void ignore_times() { check_times_ = false; }
 
   bool is_kind(std::size_t index, mode_t kind) const {
-    struct stat st {};
+    struct stat st{};
     return fds_[index] >= 0 && ::fstat(fds_[index], &st) == 0 && (st.st_mode & S_IFMT) == kind;
   }
   std::uint64_t size_of(std::size_t index) const {
-    struct stat st {};
+    struct stat st{};
     return ::fstat(fds_[index], &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
   }
 
-  // ---- the calls (random_steps_calls.h) ---------------------------------------------------------------------------------
+  // ---- the calls (random_steps_calls.h)
+  // ---------------------------------------------------------------------------------
   void choose_call();
   void do_open();
   void do_close();

@@ -1,4 +1,5 @@
-// The calls of random_steps.h: each draws its arguments, says them, makes the call and says the result.
+// The calls of random_steps.h: each draws its arguments, says them, makes the call and says the
+// result.
 #pragma once
 
 #include "tests/mount/random_steps.h"
@@ -12,13 +13,16 @@ inline void Side::choose_call() {
     Call call;
   };
   static constexpr Weighted kCalls[] = {
-      {14, &Side::do_open},      {2, &Side::do_close},    {8, &Side::do_read},      {12, &Side::do_write},
-      {3, &Side::do_seek},       {3, &Side::do_seek_data}, {6, &Side::do_truncate},  {6, &Side::do_fallocate},
-      {6, &Side::do_copy_range}, {1, &Side::do_sync},     {4, &Side::do_map},       {8, &Side::do_mkdir},
-      {6, &Side::do_remove},     {8, &Side::do_rename},   {5, &Side::do_link},      {4, &Side::do_symlink},
-      {2, &Side::do_readlink},   {3, &Side::do_mknod},    {6, &Side::do_chmod},     {6, &Side::do_chown},
-      {4, &Side::do_times},      {2, &Side::do_access},   {5, &Side::do_set_xattr}, {3, &Side::do_get_xattr},
-      {2, &Side::do_list_xattr}, {1, &Side::do_capability}, {4, &Side::do_list},    {2, &Side::do_umask},
+      {14, &Side::do_open},      {2, &Side::do_close},      {8, &Side::do_read},
+      {12, &Side::do_write},     {3, &Side::do_seek},       {3, &Side::do_seek_data},
+      {6, &Side::do_truncate},   {6, &Side::do_fallocate},  {6, &Side::do_copy_range},
+      {1, &Side::do_sync},       {4, &Side::do_map},        {8, &Side::do_mkdir},
+      {6, &Side::do_remove},     {8, &Side::do_rename},     {5, &Side::do_link},
+      {4, &Side::do_symlink},    {2, &Side::do_readlink},   {3, &Side::do_mknod},
+      {6, &Side::do_chmod},      {6, &Side::do_chown},      {4, &Side::do_times},
+      {2, &Side::do_access},     {5, &Side::do_set_xattr},  {3, &Side::do_get_xattr},
+      {2, &Side::do_list_xattr}, {1, &Side::do_capability}, {4, &Side::do_list},
+      {2, &Side::do_umask},
   };
   unsigned total = 0;
   for (const Weighted& entry : kCalls) total += entry.weight;
@@ -60,8 +64,9 @@ inline void Side::do_read() {
   std::vector<char> buffer(length());
   const bool positioned = one_in(2);
   call(positioned ? "pread slot" : "read slot", index, from, buffer.size());
-  const auto n = positioned ? ::pread(fds_[index], buffer.data(), buffer.size(), static_cast<off_t>(from))
-                            : ::read(fds_[index], buffer.data(), buffer.size());
+  const auto n = positioned
+                     ? ::pread(fds_[index], buffer.data(), buffer.size(), static_cast<off_t>(from))
+                     : ::read(fds_[index], buffer.data(), buffer.size());
   result(n);
   data({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0))});
 }
@@ -90,7 +95,8 @@ inline void Side::do_seek() {
 inline void Side::check_hole(int fd, std::uint64_t from, std::uint64_t to) {
   std::vector<char> buffer(std::min<std::uint64_t>(to - from, 1 << 20));
   const ssize_t n = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(from));
-  const bool zero = std::all_of(buffer.begin(), buffer.begin() + std::max<ssize_t>(n, 0), [](char c) { return c == 0; });
+  const bool zero = std::all_of(buffer.begin(), buffer.begin() + std::max<ssize_t>(n, 0),
+                                [](char c) { return c == 0; });
   if (n >= 0 && !zero) line_ += " DATA IN A HOLE";
 }
 
@@ -126,8 +132,9 @@ inline void Side::do_truncate() {
   call("truncate", name, size);
   watch(name);
   // To the same size: ext4 leaves mtime alone, others set it.
-  struct stat st {};
-  if (::stat(name.c_str(), &st) == 0 && static_cast<std::uint64_t>(st.st_size) == size) ignore_times();
+  struct stat st{};
+  if (::stat(name.c_str(), &st) == 0 && static_cast<std::uint64_t>(st.st_size) == size)
+    ignore_times();
   result(::truncate(name.c_str(), static_cast<off_t>(size)));
 }
 
@@ -183,7 +190,8 @@ inline void Side::do_map() {
   watch_fd(index);
   ignore_times();
   if (!is_kind(index, S_IFREG) || size_of(index) < from + size) return;
-  void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fds_[index], static_cast<off_t>(from));
+  void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fds_[index],
+                     static_cast<off_t>(from));
   if (map == MAP_FAILED) return result(-1);
   data({static_cast<const char*>(map), size});
   std::memcpy(static_cast<char*>(map) + size - bytes.size(), bytes.data(), bytes.size());
@@ -210,7 +218,8 @@ inline void Side::do_remove() {
 inline void Side::do_rename() {
   const std::string from = path();
   const std::string to = path();
-  const unsigned flags = pick<unsigned>({0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_NOREPLACE | RENAME_EXCHANGE});
+  const unsigned flags = pick<unsigned>({0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE,
+                                         RENAME_EXCHANGE, RENAME_NOREPLACE | RENAME_EXCHANGE});
   call("rename", from, to, flags);
   watch_with_parent(from);
   watch_with_parent(to);
@@ -248,7 +257,10 @@ inline void Side::do_mknod() {
   const std::string name = path();
   const mode_t kind = pick<mode_t>({S_IFIFO, S_IFSOCK, S_IFREG, S_IFCHR, S_IFBLK});
   const mode_t permissions = mode();
-  const dev_t device = kind == S_IFCHR || kind == S_IFBLK ? makedev(static_cast<unsigned>(below(4000)), static_cast<unsigned>(below(1 << 20))) : 0;
+  const dev_t device =
+      kind == S_IFCHR || kind == S_IFBLK
+          ? makedev(static_cast<unsigned>(below(4000)), static_cast<unsigned>(below(1 << 20)))
+          : 0;
   call("mknod", name, kind | permissions, device);
   watch_with_parent(name);
   result(::mknod(name.c_str(), kind | permissions, device));
@@ -286,7 +298,8 @@ inline void Side::do_chown() {
 
 inline void Side::do_times() {
   const auto one_time = [this] {
-    const auto nanoseconds = pick<long>({static_cast<long>(below(1'000'000'000)), 999'999'999, 0, UTIME_NOW, UTIME_OMIT, 1'000'000'000});
+    const auto nanoseconds = pick<long>({static_cast<long>(below(1'000'000'000)), 999'999'999, 0,
+                                         UTIME_NOW, UTIME_OMIT, 1'000'000'000});
     return timespec{static_cast<time_t>(below(1'100'000'000)), nanoseconds};
   };
   const timespec times[2] = {one_time(), one_time()};
@@ -299,7 +312,8 @@ inline void Side::do_times() {
   }
   const std::string name = path();
   const int flags = one_in(3) ? AT_SYMLINK_NOFOLLOW : 0;
-  call("utimensat", name, now ? "now" : "given", times[0].tv_nsec, times[1].tv_sec, times[1].tv_nsec, flags);
+  call("utimensat", name, now ? "now" : "given", times[0].tv_nsec, times[1].tv_sec,
+       times[1].tv_nsec, flags);
   watch(name);
   result(::utimensat(AT_FDCWD, name.c_str(), now ? nullptr : times, flags));
 }
@@ -312,7 +326,8 @@ inline void Side::do_access() {
 }
 
 inline std::string Side::xattr_name() {
-  return pick<const char*>({"user.a", "user.a", "user.b", "trusted.a", "security.a", "nonsense.a", "nonsense"});
+  return pick<const char*>(
+      {"user.a", "user.a", "user.b", "trusted.a", "security.a", "nonsense.a", "nonsense"});
 }
 
 inline void Side::do_set_xattr() {
@@ -326,10 +341,14 @@ inline void Side::do_set_xattr() {
   watch(name);
   watch_fd(index);
   switch (how) {
-    case 0: return result(::lsetxattr(name.c_str(), attribute.c_str(), value.data(), value.size(), flags));
-    case 1: return result(::fsetxattr(fds_[index], attribute.c_str(), value.data(), value.size(), flags));
+    case 0:
+      return result(
+          ::lsetxattr(name.c_str(), attribute.c_str(), value.data(), value.size(), flags));
+    case 1:
+      return result(::fsetxattr(fds_[index], attribute.c_str(), value.data(), value.size(), flags));
     case 2: return result(::removexattr(name.c_str(), attribute.c_str()));
-    default: return result(::setxattr(name.c_str(), attribute.c_str(), value.data(), value.size(), flags));
+    default:
+      return result(::setxattr(name.c_str(), attribute.c_str(), value.data(), value.size(), flags));
   }
 }
 
@@ -351,7 +370,8 @@ inline void Side::do_list_xattr() {
   result(n);
   if (buffer.empty() || n <= 0) return;
   std::vector<std::string> names;
-  for (ssize_t at = 0; at < n; at += static_cast<ssize_t>(names.back().size()) + 1) names.emplace_back(buffer.data() + at);
+  for (ssize_t at = 0; at < n; at += static_cast<ssize_t>(names.back().size()) + 1)
+    names.emplace_back(buffer.data() + at);
   std::ranges::sort(names);
   for (const std::string& attribute : names) line_ += " " + attribute;
 }
@@ -373,7 +393,8 @@ inline void Side::do_list() {
   if (dir == nullptr) return;
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(dir)) {
-    names.push_back(shorter(entry->d_name) + (entry->d_type == DT_UNKNOWN ? "" : ":" + std::to_string(entry->d_type)));
+    names.push_back(shorter(entry->d_name) +
+                    (entry->d_type == DT_UNKNOWN ? "" : ":" + std::to_string(entry->d_type)));
   }
   ::closedir(dir);
   std::ranges::sort(names);

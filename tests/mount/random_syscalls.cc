@@ -1,17 +1,19 @@
 // random_syscalls --seed N --steps N [--every N --hook COMMAND] [--log FILE] REFERENCE TRIED
 //
-// Runs one random sequence of system calls in two directories, on a filesystem that is trusted (ext4) and on one that is
-// tried, and compares after each step: the result, errno, the data returned, and what stat says about every file named in it.
+// Runs one random sequence of system calls in two directories, on a filesystem that is trusted
+// (ext4) and on one that is tried, and compares after each step: the result, errno, the data
+// returned, and what stat says about every file named in it.
 //
-// How: one process a directory. Both make the same steps from the same seed, and write one line a step to a pipe; this
-// program reads the two pipes and compares the lines. As root each process has its directory as root directory (chroot), so that
-// `..` and absolute links stay inside, and takes each step as root or as one of two ordinary users. The first difference ends
-// the run with 1, the steps before it and the command that replays it. --hook runs COMMAND after every N steps, while both
-// stand still with their files open.
+// How: one process a directory. Both make the same steps from the same seed, and write one line a
+// step to a pipe; this program reads the two pipes and compares the lines. As root each process has
+// its directory as root directory (chroot), so that
+// `..` and absolute links stay inside, and takes each step as root or as one of two ordinary users.
+// The first difference ends the run with 1, the steps before it and the command that replays it.
+// --hook runs COMMAND after every N steps, while both stand still with their files open.
 //
-// Not compared, because good filesystems differ: sizes and positions of directories, st_blocks, inode numbers, atime, where
-// exactly data and holes lie (what SEEK_DATA and SEEK_HOLE promise is checked instead). Of mtime and ctime: whether a step
-// changed them, and explicit values.
+// Not compared, because good filesystems differ: sizes and positions of directories, st_blocks,
+// inode numbers, atime, where exactly data and holes lie (what SEEK_DATA and SEEK_HOLE promise is
+// checked instead). Of mtime and ctime: whether a step changed them, and explicit values.
 #include <sys/wait.h>
 
 #include <deque>
@@ -68,10 +70,12 @@ std::string next_line(const Worker& worker) {
   return line;
 }
 
-// A reference whose clock ticks coarsely may have missed a change that the other shows: "m=" there and "m+" here is no difference.
+// A reference whose clock ticks coarsely may have missed a change that the other shows: "m=" there
+// and "m+" here is no difference.
 std::string without_coarse_times(const std::string& reference, std::string tried) {
   for (std::size_t i = 0; i + 1 < std::min(reference.size(), tried.size()); ++i) {
-    const bool is_time = (reference[i] == 'm' || reference[i] == 'c') && reference[i + 1] == '=' && tried[i] == reference[i];
+    const bool is_time = (reference[i] == 'm' || reference[i] == 'c') && reference[i + 1] == '=' &&
+                         tried[i] == reference[i];
     if (is_time && tried[i + 1] == '+') tried[i + 1] = '=';
   }
   return tried;
@@ -86,7 +90,8 @@ bool has_fine_clock(const std::string& directory) {
     const struct stat before = stat_of(fd.get());
     write_all(fd.get(), pattern(1, 0, 8), 0);
     const struct stat after = stat_of(fd.get());
-    fine = fine && (before.st_mtim.tv_nsec != after.st_mtim.tv_nsec || before.st_mtim.tv_sec != after.st_mtim.tv_sec);
+    fine = fine && (before.st_mtim.tv_nsec != after.st_mtim.tv_nsec ||
+                    before.st_mtim.tv_sec != after.st_mtim.tv_sec);
   }
   must(::unlink(path.c_str()), "unlink " + path);
   return fine;
@@ -106,7 +111,8 @@ class Comparison {
       const std::string tried = next_line(worker_[1]);
       if (reference.empty() && tried.empty()) break;
       remember(reference);
-      if (reference != (fine_clock ? tried : without_coarse_times(reference, tried))) return differ(reference, tried);
+      if (reference != (fine_clock ? tried : without_coarse_times(reference, tried)))
+        return differ(reference, tried);
       if (reference == Side::kPauseLine && !hook(++hooks)) return 1;
     }
     return finish();
@@ -134,14 +140,16 @@ class Comparison {
   }
 
   [[nodiscard]] std::string replay() const {
-    return "replay: random_syscalls --seed " + std::to_string(run_.seed) + " --steps " + std::to_string(run_.steps) +
-           (run_.every == 0 ? "" : " --every " + std::to_string(run_.every)) + " --log FILE REFERENCE TRIED";
+    return "replay: random_syscalls --seed " + std::to_string(run_.seed) + " --steps " +
+           std::to_string(run_.steps) +
+           (run_.every == 0 ? "" : " --every " + std::to_string(run_.every)) +
+           " --log FILE REFERENCE TRIED";
   }
 
   int differ(const std::string& reference, const std::string& tried) {
     for (const std::string& line : recent_) std::fprintf(stderr, "  %s\n", line.c_str());
-    std::fprintf(stderr, "FAILED: the last step differs:\n  reference: %s\n  tried:     %s\n%s\n", reference.c_str(),
-                 tried.c_str(), replay().c_str());
+    std::fprintf(stderr, "FAILED: the last step differs:\n  reference: %s\n  tried:     %s\n%s\n",
+                 reference.c_str(), tried.c_str(), replay().c_str());
     return 1;
   }
 
@@ -176,7 +184,8 @@ Run parse(std::span<char*> arguments) {
     else if (argument == "--log") run.log = value();
     else if (directories < 2) run.directory[directories++] = argument;
   }
-  expect(directories == 2, "usage: random_syscalls --seed N --steps N [--every N --hook COMMAND] REFERENCE TRIED");
+  expect(directories == 2,
+         "usage: random_syscalls --seed N --steps N [--every N --hook COMMAND] REFERENCE TRIED");
   return run;
 }
 

@@ -95,7 +95,8 @@ promise_many_kills_under_load_leave_a_good_store() {
     wait "$worker" || true
     mount_again
     readable
-    for name in $(ls "$MNT/.cowfs"); do
+    for name in "$MNT"/.cowfs/*; do
+      name=$(basename "$name")
       [ "$name" != main ] || continue
       digest --no-dir-links "$MNT/.cowfs/$name" >"$T/now.digest"
       if [ -e "$T/known.$name" ]; then same_digest "$T/known.$name" "$T/now.digest" "volume $name after kill $i"; fi
@@ -103,7 +104,10 @@ promise_many_kills_under_load_leave_a_good_store() {
     done
   done
   # Everything still works, and nothing is lost for ever.
-  for name in $(ls "$MNT/.cowfs"); do [ "$name" = main ] || "$COWSNAP" delete "$MNT" "$name"; done
+  for name in "$MNT"/.cowfs/*; do
+    name=$(basename "$name")
+    [ "$name" = main ] || "$COWSNAP" delete "$MNT" "$name"
+  done
   rm -rf "${MNT:?}"/*
   space_back 4194304
 }

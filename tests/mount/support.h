@@ -1,7 +1,8 @@
-// What the test programs of tests/mount share: failing loudly, descriptors, file content made from a seed.
+// What the test programs of tests/mount share: failing loudly, descriptors, file content made from
+// a seed.
 //
-// A test program ends with exit code 0 when all it checks is so, else it says on stderr what differed and ends with 1.
-// They use the kernel's interface alone and no code of cowfs.
+// A test program ends with exit code 0 when all it checks is so, else it says on stderr what
+// differed and ends with 1. They use the kernel's interface alone and no code of cowfs.
 #pragma once
 
 #include <fcntl.h>
@@ -28,7 +29,8 @@ namespace mount_test {
   std::exit(1);
 }
 
-inline void expect(bool so, const std::string& what, std::source_location at = std::source_location::current()) {
+inline void expect(bool so, const std::string& what,
+                   std::source_location at = std::source_location::current()) {
   if (!so) die(std::string(at.file_name()) + ":" + std::to_string(at.line()) + ": " + what);
 }
 
@@ -37,7 +39,8 @@ inline std::int64_t must(std::int64_t result, const std::string& what,
                          std::source_location at = std::source_location::current()) {
   const int error = errno;
   if (result < 0) {
-    die(std::string(at.file_name()) + ":" + std::to_string(at.line()) + ": " + what + ": " + std::strerror(error));
+    die(std::string(at.file_name()) + ":" + std::to_string(at.line()) + ": " + what + ": " +
+        std::strerror(error));
   }
   return result;
 }
@@ -46,7 +49,8 @@ inline std::int64_t must(std::int64_t result, const std::string& what,
 inline void must_fail(std::int64_t result, int error, const std::string& what,
                       std::source_location at = std::source_location::current()) {
   const int seen = errno;
-  const std::string where = std::string(at.file_name()) + ":" + std::to_string(at.line()) + ": " + what;
+  const std::string where =
+      std::string(at.file_name()) + ":" + std::to_string(at.line()) + ": " + what;
   if (result >= 0) die(where + ": succeeded, expected " + std::strerror(error));
   if (seen != error) die(where + ": " + std::strerror(seen) + ", expected " + std::strerror(error));
 }
@@ -71,11 +75,12 @@ class Fd {
 
 inline Fd open_file(const std::string& path, int flags, mode_t mode = 0644,
                     std::source_location at = std::source_location::current()) {
-  return Fd(static_cast<int>(must(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path, at)));
+  return Fd(
+      static_cast<int>(must(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path, at)));
 }
 
 inline struct stat stat_of(int fd) {
-  struct stat st {};
+  struct stat st{};
   must(::fstat(fd, &st), "fstat");
   return st;
 }
@@ -94,7 +99,8 @@ inline std::vector<char> pattern(std::uint64_t seed, std::uint64_t offset, std::
 
 inline void write_all(int fd, std::span<const char> bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
-    const auto n = must(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)), "pwrite");
+    const auto n =
+        must(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)), "pwrite");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -105,7 +111,8 @@ inline std::vector<char> read_range(int fd, std::uint64_t offset, std::size_t si
   std::vector<char> bytes(size);
   std::size_t done = 0;
   while (done < size) {
-    const auto n = must(::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done)), "pread");
+    const auto n = must(
+        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done)), "pread");
     if (n == 0) break;
     done += static_cast<std::size_t>(n);
   }
@@ -113,15 +120,19 @@ inline std::vector<char> read_range(int fd, std::uint64_t offset, std::size_t si
   return bytes;
 }
 
-inline void expect_bytes(std::span<const char> expected, std::span<const char> seen, const std::string& what,
+inline void expect_bytes(std::span<const char> expected, std::span<const char> seen,
+                         const std::string& what,
                          std::source_location at = std::source_location::current()) {
   expect(expected.size() == seen.size(),
-         what + ": " + std::to_string(seen.size()) + " bytes, expected " + std::to_string(expected.size()), at);
+         what + ": " + std::to_string(seen.size()) + " bytes, expected " +
+             std::to_string(expected.size()),
+         at);
   for (std::size_t i = 0; i < expected.size(); ++i) {
     if (expected[i] == seen[i]) continue;
     expect(false,
-           what + ": byte " + std::to_string(i) + " is " + std::to_string(static_cast<unsigned char>(seen[i])) +
-               ", expected " + std::to_string(static_cast<unsigned char>(expected[i])),
+           what + ": byte " + std::to_string(i) + " is " +
+               std::to_string(static_cast<unsigned char>(seen[i])) + ", expected " +
+               std::to_string(static_cast<unsigned char>(expected[i])),
            at);
   }
 }

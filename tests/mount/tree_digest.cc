@@ -1,9 +1,11 @@
 // tree_digest [--no-times] [--no-owners] [--no-xattrs] [--no-dir-links] [--all-names] DIR
 //
-// Prints one line for each file below DIR (DIR itself first, which may be a file), sorted by path: kind and mode, owners, link count, size, mtime
-// (not of symbolic links' targets), device number, first path with the same inode, extended attributes, a hash of the content.
-// Two trees with equal output are equal for every program. Not compared: atime, ctime, inode numbers, sizes of directories,
-// used blocks (a hole and zeros are the same content). A `.cowfs` at the root is left out unless --all-names is given.
+// Prints one line for each file below DIR (DIR itself first, which may be a file), sorted by path:
+// kind and mode, owners, link count, size, mtime (not of symbolic links' targets), device number,
+// first path with the same inode, extended attributes, a hash of the content. Two trees with equal
+// output are equal for every program. Not compared: atime, ctime, inode numbers, sizes of
+// directories, used blocks (a hole and zeros are the same content). A `.cowfs` at the root is left
+// out unless --all-names is given.
 #include <dirent.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -41,7 +43,9 @@ class Hash {
   }
 
  private:
-  void add_byte(char byte) { state_ = (state_ ^ static_cast<unsigned char>(byte)) * 0x100000001B3u; }
+  void add_byte(char byte) {
+    state_ = (state_ ^ static_cast<unsigned char>(byte)) * 0x100000001B3u;
+  }
   std::uint64_t state_ = 0xCBF29CE484222325u;
 };
 
@@ -57,7 +61,8 @@ std::string content_hash(const std::string& path, std::uint64_t size) {
     const off_t data = ::lseek(fd.get(), static_cast<off_t>(offset), SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;
     if (data > 0) offset = static_cast<std::uint64_t>(data) / kChunk * kChunk;
-    const auto n = must(::pread(fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset)), "read " + path);
+    const auto n = must(::pread(fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset)),
+                        "read " + path);
     if (n == 0) break;
     std::size_t used = static_cast<std::size_t>(n);
     if (offset + used < size) used = std::max<std::size_t>(used / kChunk * kChunk, 1);
@@ -102,7 +107,8 @@ std::string xattrs_of(const std::string& path) {
     const std::string name(names.data() + at);
     at += static_cast<ssize_t>(name.size()) + 1;
     std::vector<char> value(65536);
-    const auto n = must(::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size()), "lgetxattr " + path + " " + name);
+    const auto n = must(::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size()),
+                        "lgetxattr " + path + " " + name);
     values[name] = escaped({value.data(), static_cast<std::size_t>(n)});
   }
   std::string out;
@@ -119,7 +125,7 @@ class Walk {
  private:
   void visit(const std::string& name) {
     const std::string path = name == "." ? root_ : root_ + "/" + name;
-    struct stat st {};
+    struct stat st{};
     must(::lstat(path.c_str(), &st), "lstat " + path);
     print(name, path, st);
     if (S_ISDIR(st.st_mode)) visit_children(name, path);
@@ -147,23 +153,28 @@ class Walk {
     std::printf("%s %06o", escaped(name).c_str(), st.st_mode);
     const bool is_dir = S_ISDIR(st.st_mode);
     if (options_.owners) std::printf(" %u:%u", st.st_uid, st.st_gid);
-    if (!is_dir || options_.dir_links) std::printf(" links=%ju", static_cast<std::uintmax_t>(st.st_nlink));
+    if (!is_dir || options_.dir_links)
+      std::printf(" links=%ju", static_cast<std::uintmax_t>(st.st_nlink));
     if (!is_dir) std::printf(" size=%jd", static_cast<std::intmax_t>(st.st_size));
     if (options_.times) {
-      std::printf(" mtime=%jd.%09ld", static_cast<std::intmax_t>(st.st_mtim.tv_sec), st.st_mtim.tv_nsec);
+      std::printf(" mtime=%jd.%09ld", static_cast<std::intmax_t>(st.st_mtim.tv_sec),
+                  st.st_mtim.tv_nsec);
     }
-    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) std::printf(" device=%u,%u", major(st.st_rdev), minor(st.st_rdev));
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+      std::printf(" device=%u,%u", major(st.st_rdev), minor(st.st_rdev));
     if (!is_dir && st.st_nlink > 1) {
       const auto [first, is_new] = first_path_.try_emplace({st.st_dev, st.st_ino}, name);
       if (!is_new) std::printf(" is=%s", escaped(first->second).c_str());
     }
     if (S_ISLNK(st.st_mode)) {
       std::vector<char> target(65536);
-      const auto n = must(::readlink(path.c_str(), target.data(), target.size()), "readlink " + path);
+      const auto n =
+          must(::readlink(path.c_str(), target.data(), target.size()), "readlink " + path);
       std::printf(" -> %s", escaped({target.data(), static_cast<std::size_t>(n)}).c_str());
     }
     if (options_.xattrs) std::printf("%s", xattrs_of(path).c_str());
-    if (S_ISREG(st.st_mode)) std::printf(" %s", content_hash(path, static_cast<std::uint64_t>(st.st_size)).c_str());
+    if (S_ISREG(st.st_mode))
+      std::printf(" %s", content_hash(path, static_cast<std::uint64_t>(st.st_size)).c_str());
     std::printf("\n");
   }
 
@@ -177,7 +188,8 @@ class Walk {
 int main(int argc, char** argv) {
   Options options;
   std::string root;
-  for (const std::string_view argument : std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {
+  for (const std::string_view argument :
+       std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {
     if (argument == "--no-times") options.times = false;
     else if (argument == "--no-owners") options.owners = false;
     else if (argument == "--no-xattrs") options.xattrs = false;

@@ -105,7 +105,7 @@ promise_setuid_and_capabilities_go_when_a_file_is_written() {
 }
 
 promise_a_user_mounts_snapshots_and_unmounts_without_root() {
-  local daemon
+
   only_cowfs
   need_cowfs
   user_world
@@ -133,7 +133,7 @@ promise_a_user_mounts_snapshots_and_unmounts_without_root() {
   denied 61002 "$COWFS" mine/store "$T/mnt"
   end_world
 }
-none_of() { ! grep -qsaF -f - /proc/[0-9]*/cmdline <<<"$1"; }
+none_of() { [ -z "$(processes_naming "$1")" ]; }
 
 promise_a_user_may_let_others_in_where_the_machine_allows_it() {
   only_cowfs

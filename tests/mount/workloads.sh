@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Real programs at work in a directory of a mount; sourced by programs_test.sh and cuts_test.sh. Each workload checks its own
 # results and fails loudly. Each takes the directory to work in, which exists and is its own.
 
