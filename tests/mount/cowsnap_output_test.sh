@@ -18,7 +18,7 @@ promise_the_list_is_a_table_of_words() {
   has "$(sed -n 3p list)" '^snap +snapshot +main +[-0-9T:]+Z$' "a snapshot"
   has "$(sed -n 4p list)" '^odd\\040na\\\\me\\n\\377 +snapshot +\(deleted\) +[-0-9T:]+Z$' "an odd name"
   same 4 "$(wc -l <list)" "lines"
-  same 1 "$(awk '{ print index($0, $2) }' list | sort -u | wc -l)" "where the second column begins"
+  same 1 "$(awk '{ match($0, /^[^ ]+ +/); print RLENGTH }' list | sort -u | wc -l)" "where the second column begins"
 }
 
 promise_names_are_printed_byte_by_byte_for_programs() {

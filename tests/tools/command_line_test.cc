@@ -173,6 +173,14 @@ TEST_F(CommandLine, OddNamesReachTheCommand) {
   }
 }
 
+TEST_F(CommandLine, TwoDashesEndTheOptionsWhereverTheyStand) {
+  const std::string outside = "cowsnap: " + dir_ + ": not inside a cowfs mount\n";
+  EXPECT_EQ(run({"cowsnap", "delete", dir_, "b", "--", "-e"}).err, outside);
+  EXPECT_EQ(run({"cowsnap", "create", dir_, "--", "-e"}).err, outside);
+  EXPECT_EQ(run({"cowsnap", "list", "--", dir_}).err, outside);
+  EXPECT_THAT(run({"cowsnap", "list", dir_, "--", "-e"}).err, StartsWith("cowsnap: unexpected argument '-e'\n"));
+}
+
 // Paths.
 
 TEST_F(CommandLine, APathOutsideOfAMountIsNamed) {

@@ -14,7 +14,7 @@ TEST(EscapeWord, LeavesPlainNamesAsTheyAre) {
 }
 
 TEST(EscapeWord, MakesOneWordOfAnyBytes) {
-  EXPECT_EQ(escape_word("two words"), "two\\ words");
+  EXPECT_EQ(escape_word("two words"), "two\\040words");
   EXPECT_EQ(escape_word("a\nb\tc\\d"), "a\\nb\\tc\\\\d");
   EXPECT_EQ(escape_word("\x1b[31mred\x7f"), "\\033[31mred\\177");
   EXPECT_EQ(escape_word("\xff\xc3"), "\\377\\303");

@@ -11,16 +11,24 @@
 namespace cowfs {
 namespace {
 
-// No argument of a command line holds a NUL, so one in front marks what must not be taken apart.
+// No argument of a command line holds a NUL, so one in front marks what is to be left as it is.
 constexpr char kRawMark = '\0';
 
+/// The arguments, last first, as CLI11 wants them. What follows "--" is marked, and "--" left out: CLI11
+/// would give the rest to the main command once a subcommand has all that it must have.
 std::vector<std::string> arguments(int argc, const char* const* argv) {
   std::vector<std::string> out;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
+  bool raw = false;
+  for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
-    if (argument.starts_with('[')) argument.insert(0, 1, kRawMark);
+    if (!raw && argument == "--") {
+      raw = true;
+      continue;
+    }
+    if (raw || argument.starts_with('[')) argument.insert(0, 1, kRawMark);
     out.push_back(std::move(argument));
   }
+  std::ranges::reverse(out);
   return out;
 }
 
@@ -42,8 +50,10 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
     const bool needs_command = !app.get_subcommands(nullptr).empty();
     return needs_command ? "a command is required" : without_mark(error.what());
   }
+  if (strange.front().size() > 1 && strange.front().starts_with('-')) {
+    return fmt::format("unknown option '{}'", strange.front());
+  }
   const std::string first = without_mark(strange.front());
-  if (first.size() > 1 && first.starts_with('-')) return fmt::format("unknown option '{}'", first);
   const bool is_command = app.get_parent() == nullptr && !app.get_subcommands(nullptr).empty();
   return fmt::format("{} '{}'", is_command ? "unknown command" : "unexpected argument", first);
 }

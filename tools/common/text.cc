@@ -29,7 +29,6 @@ std::string escape_byte(unsigned char byte) {
     case '\r': return "\\r";
     case '\t': return "\\t";
     case '\v': return "\\v";
-    case ' ': return "\\ ";
     case '\\': return "\\\\";
     default: return fmt::format("\\{:03o}", byte);
   }

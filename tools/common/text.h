@@ -1,7 +1,7 @@
 // Names, times and tables as text for people.
 //
 // Names in cowfs are bytes: any but NUL and '/'. What a terminal would not show, or would obey, is
-// written as `ls -b` writes it: \n, \t, ..., three octal digits for the others, \\ for a backslash.
+// written as in C: \n, \t, ..., three octal digits for the others, \\ for a backslash.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ namespace cowfs {
 /// included, as it is. For messages.
 std::string escape_controls(std::string_view text);
 
-/// As escape_controls, and blanks and backslashes too: one word, from which the bytes can be had
-/// back. For columns.
+/// As escape_controls, and blanks (\040) and backslashes too: one word, from which the bytes can be
+/// had back. For columns.
 std::string escape_word(std::string_view text);
 
 /// The length of the first character of `text` when it is one of well-formed UTF-8, else 0.

@@ -72,7 +72,7 @@ inline constexpr const char* kListHelp = R"(Usage: cowsnap list [OPTION]... PATH
 
 Shows all volumes of the store that PATH lies in, oldest first: name, kind
 (main, snapshot or fork), the volume it was made from, and when, in UTC. In
-names, blanks, control characters and backslashes are escaped as ls -b does.
+names, blanks, control characters and backslashes are escaped, as \040 or \n.
 
       --json   print the list as JSON
   -h, --help   show this and exit
