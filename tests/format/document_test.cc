@@ -111,6 +111,7 @@ Superblock distinct_superblock() {
   s.node_segments = 0xc0c;
   s.next_object = 0xd0d;
   s.object_limit = 0xe0e;
+  s.next_inode = 0xf1f;
   s.inode_limit = 0xf0f;
   s.live_blocks = 0x1010;
   s.clean = true;
@@ -131,11 +132,11 @@ TEST(FormatDocument, PutsTheFieldsOfASuperblockWhereTheyAre) {
       {"read-only compatible features", 0x202}, {"incompatible features", 0x303}, {"name seed", 0x404},
       {"created, seconds", 0x505}, {"created, nanoseconds", 0x606}, {"next volume", 0x707}, {"checkpoint", 0x808},
       {"generation", 0x909}, {"root, node id", 0xa0a}, {"root, generation", 0xb0b}, {"node segments", 0xc0c},
-      {"next object", 0xd0d}, {"object limit", 0xe0e}, {"inode limit", 0xf0f}, {"live blocks", 0x1010}};
+      {"next object", 0xd0d}, {"object limit", 0xe0e}, {"next inode", 0xf1f}, {"inode limit", 0xf0f}, {"live blocks", 0x1010}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(numbers(bytes_at(layout, bytes, "open packs")),
             "1100000000000000120000000000000013000000000000001400000000000000");
-  EXPECT_EQ(bytes_at(layout, bytes, "zero"), std::string(312, '\0'));
+  EXPECT_EQ(bytes_at(layout, bytes, "zero"), std::string(304, '\0'));
 }
 
 TEST(FormatDocument, PutsTheFieldsOfANodeWhereTheyAre) {
