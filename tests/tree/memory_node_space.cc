@@ -41,7 +41,8 @@ Result<bool> MemoryNodeSpace::shared(NodeId id) {
     ADD_FAILURE() << "asked about node " << raw(id) << ", which is none";
     return fail(ErrorCode::kCorrupted, "no such node");
   }
-  if (!loadable(id, found->second.generation)) return fail(ErrorCode::kIo, "injected");
+  if (loadable_ && !asked_.contains(id)) return fail(ErrorCode::kIo, "injected");
+  asked_.insert(id);
   return counts_.contains(id);
 }
 
@@ -86,6 +87,7 @@ void MemoryNodeSpace::checkpoint() {
       entry.page.assign(page.begin(), page.end());
     }
   }
+  asked_.clear();
   fresh_after_ = generation_;
   generation_ = next(generation_);
   evict();

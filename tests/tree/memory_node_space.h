@@ -51,8 +51,8 @@ class MemoryNodeSpace final : public NodeSpace {
   void drop_thing(std::uint64_t thing);
   static std::uint64_t thing_of(std::string_view value);
 
-  /// From now on only nodes in `pins` and nodes not yet taken by a checkpoint can be loaded or
-  /// asked about.
+  /// From now on only nodes in `pins` and nodes not yet taken by a checkpoint can be loaded, and
+  /// shared() knows only what it was asked since the last checkpoint.
   void deny_loads_but(std::span<const NodeRef> pins);
   void allow_loads() { loadable_.reset(); }
   /// Allocations fail with kNoSpace after this many; nullopt: never.
@@ -84,6 +84,7 @@ class MemoryNodeSpace final : public NodeSpace {
   std::unordered_map<NodeId, std::uint64_t> counts_;  // only of nodes with two references or more
   std::map<std::uint64_t, std::uint64_t> things_;     // count by number
   std::optional<std::set<NodeId>> loadable_;
+  std::set<NodeId> asked_;  // by shared(), since the last checkpoint
   std::optional<std::size_t> allocations_left_;
   Generation generation_{1};
   Generation fresh_after_{0};

@@ -21,9 +21,11 @@ class Prepared : public testing::TestWithParam<int> {
     for (int i = 0; i < 4000; ++i) EXPECT_TRUE(forest_.put(0, random_key(), random_() % 400));
   }
 
+  // A third of the keys differ only behind 180 equal bytes, so that inner nodes are soon full too.
   std::string random_key() {
     const std::uint64_t number = random_() % 4000;
-    return numbered_key(number, number % 5 == 0 ? 200 : 8 + number % 20);
+    if (number % 3 == 0) return std::string(180, 'k') + numbered_key(number);
+    return numbered_key(number, 8 + number % 20);
   }
   Op random_op(unsigned erase_percent) {
     if (random_() % 100 < erase_percent) return {random_key(), std::nullopt};
@@ -112,6 +114,26 @@ TEST_P(Prepared, AChangeThatFailsChangesNoItem) {
   }
   EXPECT_GT(failed, 100);
   EXPECT_EQ(forest_.check(), "");
+}
+
+TEST(Unprepared, ASplitThatCannotGrowItsParentLosesNothing) {
+  Forest forest;
+  forest.create();
+  std::mt19937_64 random(6);
+  int failed = 0;
+  for (int i = 0; i < 1500; ++i) {
+    const std::string key = std::string(250, 'k') + numbered_key(random() % 10'000);
+    forest.space.limit_allocations(1);  // enough for the leaf, not for its parent
+    if (const auto done = forest.put(0, key, 200); !done) {
+      ++failed;
+      ASSERT_EQ(done.error().code, ErrorCode::kNoSpace);
+      ASSERT_EQ(forest.check(), "") << "put " << i;
+      forest.space.limit_allocations(std::nullopt);
+      ASSERT_TRUE(forest.put(0, key, 200));
+    }
+  }
+  EXPECT_GT(failed, 10);
+  EXPECT_EQ(forest.check(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Prepared, testing::Range(1, 5));
