@@ -56,6 +56,7 @@ void describe_daemon(CLI::App& app, Words& words, Options& options) {
   app.add_option("-o", words.mount_options, "Mount options, see below")
       ->type_name("OPTION[,…]")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--create", options.create, "Make the store where it is missing or empty");
   app.add_flag("--unmount", words.unmount,
@@ -76,6 +77,7 @@ void describe_mount_helper(CLI::App& app, Words& words) {
   app.add_option("-o", words.mount_options, "Mount options")
       ->type_name("OPTION[,…]")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("-f", words.fake, "Check everything, mount nothing");
   app.add_flag("-s", words.sloppy, "Skip unknown mount options");
