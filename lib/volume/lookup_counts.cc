@@ -93,7 +93,7 @@ void LookupCounts::remove_slot(std::size_t slot) {
   }
   slots_[gap] = 0;
   --used_;
-  if (used_ == 0) slots_ = {};
+  if (used_ == 0) slots_ = std::vector<std::uint64_t>();
   else if (slots_.size() > kLeastSlots && used_ * 8 < slots_.size()) resize(slots_.size() / 2);
 }
 

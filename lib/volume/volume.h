@@ -58,10 +58,10 @@ class Volume {
 
   Result<Attributes> lookup(InodeNumber directory, std::string_view name);
   /// A regular file, FIFO, socket or device node: `mode` has the type; owner from the context, group from a setgid directory, umask not
-  /// applied (the kernel did). The result counts as opened where `open` is set (see open_file).
+  /// applied (the kernel did). The result counts as opened for writing where `open` is set (see open_file).
   Result<Attributes> make_node(const RequestContext& context, InodeNumber directory, std::string_view name,
                                mode_t mode, std::uint64_t device, bool open = false);
-  /// A regular file without a name (O_TMPFILE), opened; link() can name it.
+  /// A regular file without a name (O_TMPFILE), opened for writing; link() can name it.
   Result<Attributes> make_unnamed(const RequestContext& context, InodeNumber directory, mode_t mode);
   Result<Attributes> make_directory(const RequestContext& context, InodeNumber directory, std::string_view name,
                                     mode_t mode);
