@@ -31,7 +31,7 @@ promise_mkfs_makes_a_private_store_in_a_new_or_empty_directory() {
   same 700 "$(stat -c %a new)" "mode of the store"
   mkdir empty
   chmod 755 empty
-  "$MKFS" empty
+  "$MKFS" empty >mkfs.log
   same 700 "$(stat -c %a empty)" "mode of the store in a directory that existed"
   has_not "$(find new -perm /077 ! -type d)" . "files that others may read"
 }
@@ -42,7 +42,7 @@ promise_mkfs_refuses_a_directory_that_is_not_empty() {
   mkdir full
   echo keep >full/file
   untouched full 'not empty' "$MKFS" full
-  "$MKFS" store2
+  "$MKFS" store2 >mkfs.log
   untouched store2 'not empty|already' "$MKFS" store2
   echo x >plain
   refused 'directory' "$MKFS" plain
@@ -294,8 +294,8 @@ promise_store_and_mount_point_inside_each_other_are_refused() {
   only_cowfs
   need_cowfs
   mkdir -p outer/inner
-  "$MKFS" outer/inner/store
-  "$MKFS" other
+  "$MKFS" outer/inner/store >mkfs.log
+  "$MKFS" other >mkfs.log
   mkdir other/mnt 2>/dev/null || true
   refused 'inside|within|contain' "$COWFS" outer/inner/store outer/inner
   refused 'inside|within|contain' "$COWFS" outer/inner/store outer
@@ -326,7 +326,7 @@ promise_paths_with_strange_characters_work() {
   need_cowfs
   for name in 'with space' 'with,comma' $'with\nnewline' 'with\backslash' $'with\ttab' 'üñí' 'a=b'; do
     mkdir "mnt $name"
-    "$MKFS" "store $name"
+    "$MKFS" "store $name" >mkfs.log
     start_cowfs "store $name" "$T/mnt $name"
     echo hello >"mnt $name/file"
     mkdir "mnt $name/.cowfs/s"
@@ -375,11 +375,12 @@ promise_mount_and_umount_find_their_helpers() {
   make_store
   with_helpers
   for type in cowfs fuse.cowfs; do
-    mount -t "$type" "$STORE" "$MNT"
+    # uhelper= makes umount(8) call umount.cowfs, which waits; by itself it makes the system call and no more.
+    mount -t "$type" -o uhelper=cowfs "$STORE" "$MNT"
     mounted "$MNT" || fail "mount -t $type mounted nothing"
     echo "$type" >"$MNT/file"
     umount "$MNT"
-    printf '%s %s %s rw,noauto,cache=32 0 0\n' "$STORE" "$MNT" "$type" >fstab
+    printf '%s %s %s rw,noauto,cache=32,uhelper=cowfs 0 0\n' "$STORE" "$MNT" "$type" >fstab
     mount -T "$T/fstab" "$MNT"
     same "$type" "$(cat "$MNT/file")" "file"
     umount "$MNT"

@@ -78,6 +78,8 @@ inline void Side::do_write() {
   const bool positioned = !one_in(3);
   call(positioned ? "pwrite slot" : "write slot", index, to, bytes.size());
   watch_fd(index);
+  // The kernel leaves the times of a FIFO alone on FUSE.
+  if (is_kind(index, S_IFIFO)) ignore_times();
   result(positioned ? ::pwrite(fds_[index], bytes.data(), bytes.size(), static_cast<off_t>(to))
                     : ::write(fds_[index], bytes.data(), bytes.size()));
 }
@@ -133,8 +135,10 @@ inline void Side::do_truncate() {
   watch(name);
   // To the same size: ext4 leaves mtime alone, others set it.
   struct stat st{};
-  if (::stat(name.c_str(), &st) == 0 && static_cast<std::uint64_t>(st.st_size) == size)
+  if (::stat(name.c_str(), &st) == 0 && S_ISREG(st.st_mode) &&
+      static_cast<std::uint64_t>(st.st_size) == size) {
     ignore_times();
+  }
   result(::truncate(name.c_str(), static_cast<off_t>(size)));
 }
 
@@ -282,7 +286,9 @@ inline void Side::do_chmod() {
 
 inline void Side::do_chown() {
   const auto uid = pick<uid_t>({0, 61001, 61002, static_cast<uid_t>(-1), static_cast<uid_t>(-1)});
-  const auto gid = pick<gid_t>({0, 61001, 61002, 61100, static_cast<gid_t>(-1)});
+  auto gid = pick<gid_t>({0, 61001, 61002, 61100, static_cast<gid_t>(-1)});
+  // A call that changes nothing looks to a FUSE daemon like the loss of privileges before a write: never made.
+  if (uid == static_cast<uid_t>(-1) && gid == static_cast<gid_t>(-1)) gid = 61100;
   if (one_in(3)) {
     const std::size_t index = slot();
     call("fchown slot", index, uid, gid);
@@ -401,8 +407,9 @@ inline void Side::do_list() {
   for (const std::string& entry : names) line_ += " " + entry;
 }
 
+// None takes the group's execute bit: a setgid bit without it is cleared later by other filesystems and not by the FUSE protocol.
 inline void Side::do_umask() {
-  const mode_t mask = pick<mode_t>({022, 0, 077, 027, 02});
+  const mode_t mask = pick<mode_t>({022, 0, 07, 027, 02});
   call("umask", mask);
   ::umask(mask);
 }

@@ -112,7 +112,7 @@ promise_a_user_mounts_snapshots_and_unmounts_without_root() {
   mkdir mine mine/mnt
   chown -R 61001:61001 mine
   chmod 755 "$T" mine
-  as 61001 "$MKFS" mine/store
+  as 61001 "$MKFS" mine/store >mkfs.log
   same 61001 "$(stat -c %u mine/store)" "owner of the store"
   as 61001 "$COWFS" mine/store "$T/mine/mnt"
   as 61001 sh -c "cd '$T/mine/mnt' && echo hello >file && mkdir dir && cp file dir/copy && chmod 600 file && ln file link && mkdir .cowfs/s"
@@ -142,7 +142,7 @@ promise_a_user_may_let_others_in_where_the_machine_allows_it() {
   mkdir mine mine/mnt
   chown -R 61001:61001 mine
   chmod 755 "$T" mine
-  as 61001 "$MKFS" mine/store
+  as 61001 "$MKFS" mine/store >mkfs.log
   as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
   as 61001 sh -c "echo hello >'$T/mine/mnt/file'; chmod 1777 '$T/mine/mnt'"
   same hello "$(as 61002 cat "$T/mine/mnt/file")" "file read by another user"
@@ -163,7 +163,7 @@ promise_a_user_is_told_when_allow_other_is_not_allowed() {
   mkdir mine mine/mnt
   chown -R 61001:61001 mine
   chmod 755 "$T" mine
-  as 61001 "$MKFS" mine/store
+  as 61001 "$MKFS" mine/store >mkfs.log
   refused 'allow_other' as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
   end_world
 }
