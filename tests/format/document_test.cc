@@ -1,5 +1,6 @@
-// docs/format.md and the code say the same: each table of the document is read, its rows must follow each other without a gap, and
-// a record encoded with a different value in every field must have each value where the document puts it.
+// docs/format.md and the code say the same: each table of the document is read, its rows must
+// follow each other without a gap, and a record encoded with a different value in every field must
+// have each value where the document puts it.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -28,7 +29,7 @@ struct Field {
 
 struct Layout {
   std::map<std::string, Field> fields;
-  std::size_t end = 0;     // of the last row with a size
+  std::size_t end = 0;  // of the last row with a size
   bool gapless = true;
 };
 
@@ -37,7 +38,8 @@ std::vector<std::string> cells_of(const std::string& line) {
   std::istringstream in(line);
   for (std::string cell; std::getline(in, cell, '|');) {
     const auto first = cell.find_first_not_of(' ');
-    cells.push_back(first == cell.npos ? "" : cell.substr(first, cell.find_last_not_of(' ') - first + 1));
+    cells.push_back(
+        first == cell.npos ? "" : cell.substr(first, cell.find_last_not_of(' ') - first + 1));
   }
   return cells;
 }
@@ -72,7 +74,8 @@ Layout layout_of(const std::string& heading) {
   return layout;
 }
 
-void expect_field(const Layout& layout, std::string_view bytes, const std::string& name, std::uint64_t value) {
+void expect_field(const Layout& layout, std::string_view bytes, const std::string& name,
+                  std::uint64_t value) {
   const auto found = layout.fields.find(name);
   ASSERT_NE(found, layout.fields.end()) << "no field '" << name << "'";
   const auto [offset, size] = found->second;
@@ -85,12 +88,14 @@ void expect_field(const Layout& layout, std::string_view bytes, const std::strin
 
 std::string bytes_at(const Layout& layout, std::string_view bytes, const std::string& name) {
   const Field field = layout.fields.at(name);
-  return std::string(field.size == 0 ? bytes.substr(field.offset) : bytes.substr(field.offset, field.size));
+  return std::string(field.size == 0 ? bytes.substr(field.offset)
+                                     : bytes.substr(field.offset, field.size));
 }
 
 std::string numbers(std::string_view key) {
   std::string out;
-  for (const char byte : key) out += "0123456789abcdef"[(byte >> 4) & 15], out += "0123456789abcdef"[byte & 15];
+  for (const char byte : key)
+    out += "0123456789abcdef"[(byte >> 4) & 15], out += "0123456789abcdef"[byte & 15];
   return out;
 }
 
@@ -101,7 +106,8 @@ Superblock distinct_superblock() {
   s.compatible = 0x101;
   s.read_only_compatible = 0x202;
   s.incompatible = 0x303;
-  for (std::size_t i = 0; i < s.store_id.size(); ++i) s.store_id[i] = static_cast<std::uint8_t>('a' + i);
+  for (std::size_t i = 0; i < s.store_id.size(); ++i)
+    s.store_id[i] = static_cast<std::uint8_t>('a' + i);
   s.name_seed = 0x404;
   s.created = {0x505, 0x606};
   s.next_volume = 0x707;
@@ -127,12 +133,27 @@ TEST(FormatDocument, PutsTheFieldsOfASuperblockWhereTheyAre) {
   EXPECT_EQ(bytes.size(), kSuperblockSize);
   EXPECT_EQ(bytes_at(layout, bytes, "magic"), "\x63\x6f\x77\x66\x73\x0d\x0a\x1a");
   EXPECT_EQ(bytes_at(layout, bytes, "store id"), "abcdefghijklmnop");
-  const std::map<std::string, std::uint64_t> expected{
-      {"version", 1}, {"block size", 4096}, {"node size", 4096}, {"clean", 1}, {"compatible features", 0x101},
-      {"read-only compatible features", 0x202}, {"incompatible features", 0x303}, {"name seed", 0x404},
-      {"created, seconds", 0x505}, {"created, nanoseconds", 0x606}, {"next volume", 0x707}, {"checkpoint", 0x808},
-      {"generation", 0x909}, {"root, node id", 0xa0a}, {"root, generation", 0xb0b}, {"node segments", 0xc0c},
-      {"next object", 0xd0d}, {"object limit", 0xe0e}, {"next inode", 0xf1f}, {"inode limit", 0xf0f}, {"live blocks", 0x1010}};
+  const std::map<std::string, std::uint64_t> expected{{"version", 1},
+                                                      {"block size", 4096},
+                                                      {"node size", 4096},
+                                                      {"clean", 1},
+                                                      {"compatible features", 0x101},
+                                                      {"read-only compatible features", 0x202},
+                                                      {"incompatible features", 0x303},
+                                                      {"name seed", 0x404},
+                                                      {"created, seconds", 0x505},
+                                                      {"created, nanoseconds", 0x606},
+                                                      {"next volume", 0x707},
+                                                      {"checkpoint", 0x808},
+                                                      {"generation", 0x909},
+                                                      {"root, node id", 0xa0a},
+                                                      {"root, generation", 0xb0b},
+                                                      {"node segments", 0xc0c},
+                                                      {"next object", 0xd0d},
+                                                      {"object limit", 0xe0e},
+                                                      {"next inode", 0xf1f},
+                                                      {"inode limit", 0xf0f},
+                                                      {"live blocks", 0x1010}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(numbers(bytes_at(layout, bytes, "open packs")),
             "1100000000000000120000000000000013000000000000001400000000000000");
@@ -151,10 +172,11 @@ TEST(FormatDocument, PutsTheFieldsOfANodeWhereTheyAre) {
   const std::size_t heap = kNodeSize - (4 + 8) - gone;
   EXPECT_EQ(bytes_at(layout, bytes, "magic"), "COWN");
   const std::map<std::string, std::uint64_t> expected{
-      {"level", 0}, {"flags", 0}, {"count", 1}, {"node id", 0x1234}, {"generation", 0x5678}, {"heap start", heap},
-      {"dead bytes", gone}};
+      {"level", 0},           {"flags", 0},         {"count", 1},        {"node id", 0x1234},
+      {"generation", 0x5678}, {"heap start", heap}, {"dead bytes", gone}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
-  const std::size_t cell = load_le<std::uint16_t>(node.page().data() + layout.fields.at("slots").offset);
+  const std::size_t cell =
+      load_le<std::uint16_t>(node.page().data() + layout.fields.at("slots").offset);
   EXPECT_EQ(bytes.substr(cell, 4 + 8), std::string_view("\x03\x00\x05\x00keyvalue", 12));
 }
 
@@ -176,11 +198,23 @@ TEST(FormatDocument, PutsTheFieldsOfAnInodeWhereTheyAre) {
   record.birth_time = {16, 17};
   const std::string bytes = encode_inode(record);
   EXPECT_EQ(layout.end, bytes.size());
-  const std::map<std::string, std::uint64_t> expected{
-      {"mode", 0100644}, {"link count", 2}, {"uid", 3}, {"gid", 4}, {"size", 5}, {"blocks", 6}, {"device", 7}, {"flags", 8},
-      {"project", 9}, {"access time, seconds", 10}, {"access time, nanoseconds", 11}, {"modify time, seconds", 12},
-      {"modify time, nanoseconds", 13}, {"change time, seconds", 14}, {"change time, nanoseconds", 15},
-      {"birth time, seconds", 16}, {"birth time, nanoseconds", 17}};
+  const std::map<std::string, std::uint64_t> expected{{"mode", 0100644},
+                                                      {"link count", 2},
+                                                      {"uid", 3},
+                                                      {"gid", 4},
+                                                      {"size", 5},
+                                                      {"blocks", 6},
+                                                      {"device", 7},
+                                                      {"flags", 8},
+                                                      {"project", 9},
+                                                      {"access time, seconds", 10},
+                                                      {"access time, nanoseconds", 11},
+                                                      {"modify time, seconds", 12},
+                                                      {"modify time, nanoseconds", 13},
+                                                      {"change time, seconds", 14},
+                                                      {"change time, nanoseconds", 15},
+                                                      {"birth time, seconds", 16},
+                                                      {"birth time, nanoseconds", 17}};
   EXPECT_EQ(expected.size(), layout.fields.size());
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(numbers(inode_key(InodeNumber{0x2a})), "000000000000002a01");
@@ -188,7 +222,8 @@ TEST(FormatDocument, PutsTheFieldsOfAnInodeWhereTheyAre) {
 
 TEST(FormatDocument, PutsTheFieldsOfANameWhereTheyAre) {
   const Layout layout = layout_of("Name (kind 2)");
-  const std::string bytes = encode_name({.cookie = 0x10203, .child = InodeNumber{0x42}, .type = 0040000, .name = "entry"});
+  const std::string bytes = encode_name(
+      {.cookie = 0x10203, .child = InodeNumber{0x42}, .type = 0040000, .name = "entry"});
   expect_field(layout, bytes, "child", 0x42);
   expect_field(layout, bytes, "type", 4);
   EXPECT_EQ(bytes_at(layout, bytes, "name"), "entry");
@@ -197,7 +232,8 @@ TEST(FormatDocument, PutsTheFieldsOfANameWhereTheyAre) {
 
 TEST(FormatDocument, PutsTheFieldsOfAnExtentWhereTheyAre) {
   const Layout layout = layout_of("Extent (kind 6)");
-  const std::string bytes = encode_extent({7, {ObjectNumber{0x101}, 0x202, 0x303}, Generation{0x404}});
+  const std::string bytes =
+      encode_extent({7, {ObjectNumber{0x101}, 0x202, 0x303}, Generation{0x404}});
   EXPECT_EQ(layout.end, bytes.size());
   expect_field(layout, bytes, "object", 0x101);
   expect_field(layout, bytes, "first block", 0x202);
@@ -229,9 +265,13 @@ TEST(FormatDocument, PutsTheFieldsOfAVolumeWhereTheyAre) {
   record.created = {0x404, 0x505};
   record.name = "monday";
   const std::string bytes = encode_volume(record);
-  const std::map<std::string, std::uint64_t> expected{{"root, node id", 0x101}, {"root, generation", 0x202},
-                                                      {"shared at", 0x303}, {"parent", 0x22}, {"flags", 3},
-                                                      {"created, seconds", 0x404}, {"created, nanoseconds", 0x505}};
+  const std::map<std::string, std::uint64_t> expected{{"root, node id", 0x101},
+                                                      {"root, generation", 0x202},
+                                                      {"shared at", 0x303},
+                                                      {"parent", 0x22},
+                                                      {"flags", 3},
+                                                      {"created, seconds", 0x404},
+                                                      {"created, nanoseconds", 0x505}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(bytes_at(layout, bytes, "name"), "monday");
   record.has_orphans = false;
@@ -251,11 +291,13 @@ TEST(FormatDocument, PutsTheFieldsOfAnObjectWhereTheyAre) {
                             .inode = InodeNumber{0x606}};
   const std::string bytes = encode_object(record);
   EXPECT_EQ(layout.end, bytes.size());
-  const std::map<std::string, std::uint64_t> expected{{"kind", 1}, {"flags", 1}, {"encoding", 0}, {"window", 0x101},
-                                                      {"end", 0x303}, {"live", 0x202}, {"birth", 0x404}, {"volume", 0x505},
-                                                      {"inode", 0x606}, {"encryption key", 0}};
+  const std::map<std::string, std::uint64_t> expected{
+      {"kind", 1},      {"flags", 1},         {"encoding", 0},  {"window", 0x101},
+      {"end", 0x303},   {"live", 0x202},      {"birth", 0x404}, {"volume", 0x505},
+      {"inode", 0x606}, {"encryption key", 0}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
-  EXPECT_EQ(numbers(object_key(ObjectNumber{0x31})), kStorePrefix + std::string("220000000000000031"));
+  EXPECT_EQ(numbers(object_key(ObjectNumber{0x31})),
+            kStorePrefix + std::string("220000000000000031"));
 }
 
 TEST(FormatDocument, PutsTheFieldsOfCountsAndPendingFreesWhereTheyAre) {
@@ -264,13 +306,16 @@ TEST(FormatDocument, PutsTheFieldsOfCountsAndPendingFreesWhereTheyAre) {
   EXPECT_EQ(run.end, run_bytes.size());
   expect_field(run, run_bytes, "count", 0x303);
   expect_field(run, run_bytes, "references", 4);
-  EXPECT_EQ(numbers(block_count_key(ObjectNumber{1}, 2)), kStorePrefix + std::string("2300000000000000010000000000000002"));
+  EXPECT_EQ(numbers(block_count_key(ObjectNumber{1}, 2)),
+            kStorePrefix + std::string("2300000000000000010000000000000002"));
   const Layout pending = layout_of("Pending free (kind 38)");
   const PendingFree item{5, {ObjectNumber{6}, 7, 0x808}};
   EXPECT_EQ(pending.end, encode_pending_free(item).size());
   expect_field(pending, encode_pending_free(item), "count", 0x808);
-  EXPECT_EQ(numbers(pending_free_key(item)), kStorePrefix + std::string("26000000000000000500000000000000060000000000000007"));
-  EXPECT_EQ(numbers(dropped_node_key(3, NodeId{9})), kStorePrefix + std::string("27030000000000000009"));
+  EXPECT_EQ(numbers(pending_free_key(item)),
+            kStorePrefix + std::string("26000000000000000500000000000000060000000000000007"));
+  EXPECT_EQ(numbers(dropped_node_key(3, NodeId{9})),
+            kStorePrefix + std::string("27030000000000000009"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Command lines of the real programs: usage errors, exit codes, help, versions, and stores that mkfs.cowfs makes.
+// Command lines of the real programs: usage errors, exit codes, help, versions, and stores that
+// mkfs.cowfs makes.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -83,10 +84,16 @@ class CommandLine : public testing::Test {
 // Help and versions.
 
 TEST_F(CommandLine, HelpGoesToStdoutAndIsNoError) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"cowsnap", "--help"}, {"cowsnap", "-h"}, {"cowsnap", "create", "--help"}, {"cowsnap", "fork", "-h"},
-           {"cowsnap", "list", "--help"}, {"cowsnap", "rename", "--help"}, {"cowsnap", "delete", "--help"},
-           {"cowsnap", "sync", "--help"}, {"mkfs.cowfs", "--help"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"cowsnap", "--help"},
+                                             {"cowsnap", "-h"},
+                                             {"cowsnap", "create", "--help"},
+                                             {"cowsnap", "fork", "-h"},
+                                             {"cowsnap", "list", "--help"},
+                                             {"cowsnap", "rename", "--help"},
+                                             {"cowsnap", "delete", "--help"},
+                                             {"cowsnap", "sync", "--help"},
+                                             {"mkfs.cowfs", "--help"}}) {
     const std::string usage = words.size() == 3 ? words[0] + " " + words[1] : words[0];
     const Said said = run(words);
     EXPECT_EQ(said.exit_code, 0);
@@ -116,6 +123,10 @@ struct Mistake {
   const char* said;
 };
 
+void PrintTo(const Mistake& mistake, std::ostream* out) {
+  for (const std::string& word : mistake.words) *out << '\'' << word << "' ";
+}
+
 class Mistakes : public CommandLine, public testing::WithParamInterface<Mistake> {};
 
 TEST_P(Mistakes, AreExitCodeTwoAndSayWhere) {
@@ -129,32 +140,43 @@ INSTANTIATE_TEST_SUITE_P(
     Cowsnap, Mistakes,
     testing::Values(
         Mistake{{"cowsnap"}, "cowsnap: a command is required\nTry 'cowsnap --help'.\n"},
-        Mistake{{"cowsnap", "frob", "/"}, "cowsnap: unknown command 'frob'\nTry 'cowsnap --help'.\n"},
+        Mistake{{"cowsnap", "frob", "/"},
+                "cowsnap: unknown command 'frob'\nTry 'cowsnap --help'.\n"},
         Mistake{{"cowsnap", "--frob"}, "cowsnap: unknown option '--frob'\nTry 'cowsnap --help'.\n"},
         Mistake{{"cowsnap", "create"}, "cowsnap: PATH is required\nTry 'cowsnap create --help'.\n"},
         Mistake{{"cowsnap", "create", "/", "a", "b"},
                 "cowsnap: unexpected argument 'b'\nTry 'cowsnap create --help'.\n"},
-        Mistake{{"cowsnap", "create", "/", "-x"}, "cowsnap: unknown option '-x'\nTry 'cowsnap create --help'.\n"},
-        Mistake{{"cowsnap", "fork", "/"}, "cowsnap: NAME is required\nTry 'cowsnap fork --help'.\n"},
+        Mistake{{"cowsnap", "create", "/", "-x"},
+                "cowsnap: unknown option '-x'\nTry 'cowsnap create --help'.\n"},
+        Mistake{{"cowsnap", "fork", "/"},
+                "cowsnap: NAME is required\nTry 'cowsnap fork --help'.\n"},
         Mistake{{"cowsnap", "list"}, "cowsnap: PATH is required\nTry 'cowsnap list --help'.\n"},
-        Mistake{{"cowsnap", "list", "/", "x"}, "cowsnap: unexpected argument 'x'\nTry 'cowsnap list --help'.\n"},
-        Mistake{{"cowsnap", "rename", "/", "a"}, "cowsnap: NEW is required\nTry 'cowsnap rename --help'.\n"},
-        Mistake{{"cowsnap", "delete", "/"}, "cowsnap: NAME is required\nTry 'cowsnap delete --help'.\n"},
+        Mistake{{"cowsnap", "list", "/", "x"},
+                "cowsnap: unexpected argument 'x'\nTry 'cowsnap list --help'.\n"},
+        Mistake{{"cowsnap", "rename", "/", "a"},
+                "cowsnap: NEW is required\nTry 'cowsnap rename --help'.\n"},
+        Mistake{{"cowsnap", "delete", "/"},
+                "cowsnap: NAME is required\nTry 'cowsnap delete --help'.\n"},
         Mistake{{"cowsnap", "sync"}, "cowsnap: PATH is required\nTry 'cowsnap sync --help'.\n"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Names, Mistakes,
-    testing::Values(Mistake{{"cowsnap", "create", "/", ""}, "cowsnap: '': a name has at least one byte\n"},
-                    Mistake{{"cowsnap", "create", "/", "."}, "cowsnap: .: this name is reserved\n"},
-                    Mistake{{"cowsnap", "fork", "/", ".."}, "cowsnap: ..: this name is reserved\n"},
-                    Mistake{{"cowsnap", "fork", "/", ".cowfs"}, "cowsnap: .cowfs: this name is reserved\n"},
-                    Mistake{{"cowsnap", "create", "/", "a/b"}, "cowsnap: a/b: a name has no '/'\n"},
-                    Mistake{{"cowsnap", "rename", "/", "a", "b/"}, "cowsnap: b/: a name has no '/'\n"},
-                    Mistake{{"cowsnap", "delete", "/", "ok", "a\nb/"}, "cowsnap: a\\nb/: a name has no '/'\n"}));
+    testing::Values(
+        Mistake{{"cowsnap", "create", "/", ""}, "cowsnap: '': a name has at least one byte\n"},
+        Mistake{{"cowsnap", "create", "/", "."}, "cowsnap: .: this name is reserved\n"},
+        Mistake{{"cowsnap", "fork", "/", ".."}, "cowsnap: ..: this name is reserved\n"},
+        Mistake{{"cowsnap", "fork", "/", ".cowfs"}, "cowsnap: .cowfs: this name is reserved\n"},
+        Mistake{{"cowsnap", "create", "/", "a/b"}, "cowsnap: a/b: a name has no '/'\n"},
+        Mistake{{"cowsnap", "rename", "/", "a", "b/"}, "cowsnap: b/: a name has no '/'\n"},
+        Mistake{{"cowsnap", "delete", "/", "[a/,b]"}, "cowsnap: [a/,b]: a name has no '/'\n"},
+        Mistake{{"cowsnap", "delete", "/", "{}", "ok", "[/"}, "cowsnap: [/: a name has no '/'\n"},
+        Mistake{{"cowsnap", "delete", "/", "ok", "a\nb/"},
+                "cowsnap: a\\nb/: a name has no '/'\n"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Mkfs, Mistakes,
-    testing::Values(Mistake{{"mkfs.cowfs"}, "mkfs.cowfs: STORE is required\nTry 'mkfs.cowfs --help'.\n"},
+    testing::Values(Mistake{{"mkfs.cowfs"},
+                            "mkfs.cowfs: STORE is required\nTry 'mkfs.cowfs --help'.\n"},
                     Mistake{{"mkfs.cowfs", "a", "b"},
                             "mkfs.cowfs: unexpected argument 'b'\nTry 'mkfs.cowfs --help'.\n"},
                     Mistake{{"mkfs.cowfs", "--size=1", "a"},
@@ -178,7 +200,8 @@ TEST_F(CommandLine, TwoDashesEndTheOptionsWhereverTheyStand) {
   EXPECT_EQ(run({"cowsnap", "delete", dir_, "b", "--", "-e"}).err, outside);
   EXPECT_EQ(run({"cowsnap", "create", dir_, "--", "-e"}).err, outside);
   EXPECT_EQ(run({"cowsnap", "list", "--", dir_}).err, outside);
-  EXPECT_THAT(run({"cowsnap", "list", dir_, "--", "-e"}).err, StartsWith("cowsnap: unexpected argument '-e'\n"));
+  EXPECT_THAT(run({"cowsnap", "list", dir_, "--", "-e"}).err,
+              StartsWith("cowsnap: unexpected argument '-e'\n"));
 }
 
 // Paths.
@@ -200,9 +223,10 @@ TEST_F(CommandLine, AMissingPathIsNamed) {
   EXPECT_EQ(said.err, "cowsnap: " + path("missing") + ": No such file or directory\n");
 }
 
-TEST_F(CommandLine, AFifoIsNotOpened) {
+TEST_F(CommandLine, AFifoStandsForItsDirectory) {
   ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
-  EXPECT_EQ(run({"cowsnap", "list", path("fifo")}).err, "cowsnap: " + path("fifo") + ": not inside a cowfs mount\n");
+  EXPECT_EQ(run({"cowsnap", "list", path("fifo")}).err,
+            "cowsnap: " + path("fifo") + ": not inside a cowfs mount\n");
 }
 
 TEST_F(CommandLine, AFullStdoutIsAnError) {

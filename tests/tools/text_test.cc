@@ -29,8 +29,9 @@ TEST(EscapeControls, KeepsBlanksAndBackslashes) {
 TEST(Utf8, IsToldFromOtherBytes) {
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8("ä€𝄞\xf4\x8f\xbf\xbf"));
-  for (const auto bad : {"\x80"sv, "\xc0\x80"sv, "\xc3"sv, "\xe0\x80\x80"sv, "\xed\xa0\x80"sv, "\xf0\x80\x80\x80"sv,
-                         "\xf4\x90\x80\x80"sv, "\xf5\x80\x80\x80"sv, "\xe2\x82"sv}) {
+  for (const auto bad :
+       {"\x80"sv, "\xc0\x80"sv, "\xc3"sv, "\xe0\x80\x80"sv, "\xed\xa0\x80"sv, "\xf0\x80\x80\x80"sv,
+        "\xf4\x90\x80\x80"sv, "\xf5\x80\x80\x80"sv, "\xe2\x82"sv}) {
     EXPECT_FALSE(is_utf8(bad)) << escape_word(bad);
   }
 }

@@ -14,8 +14,8 @@ namespace {
 // No argument of a command line holds a NUL, so one in front marks what is to be left as it is.
 constexpr char kRawMark = '\0';
 
-/// The arguments, last first, as CLI11 wants them. What follows "--" is marked, and "--" left out: CLI11
-/// would give the rest to the main command once a subcommand has all that it must have.
+/// The arguments, last first, as CLI11 wants them. What follows "--" is marked, and "--" left out:
+/// CLI11 would give the rest to the main command once a subcommand has all that it must have.
 std::vector<std::string> arguments(int argc, const char* const* argv) {
   std::vector<std::string> out;
   bool raw = false;
