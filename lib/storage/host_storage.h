@@ -69,7 +69,6 @@ class HostStorage final : public Storage {
   static Result<std::unique_ptr<HostStorage>> open_locked(const std::string& path,
                                                           StorageMode mode);
   Result<void> check_is_store(const std::string& path) const;
-  void probe_punch();
 
   Result<UniqueFd> open_file(ArrayName name, int flags) const;
   Result<DescriptorCache::Lease> acquire_for_change(ArrayName name, const char* call);
@@ -78,7 +77,7 @@ class HostStorage final : public Storage {
   const StorageMode mode_;
   HostFolders folders_;
   DescriptorCache cache_;
-  std::atomic<bool> can_punch_{true};  // until the host says otherwise
+  std::atomic<bool> can_punch_{true};  // until a punch says otherwise: a store that is opened is not touched
 };
 
 }  // namespace cowfs

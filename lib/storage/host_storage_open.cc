@@ -21,8 +21,6 @@ namespace {
 
 constexpr std::size_t kMaxOpenArrays = 512;
 constexpr std::size_t kMinOpenArrays = 16;
-constexpr std::uint64_t kProbeOffset = std::uint64_t{1}
-                                       << 30;  // far past the end of any superblock
 
 /// A quarter of what this process may open: the rest is for folders, connections and passthrough.
 std::size_t open_array_limit() {
@@ -111,7 +109,6 @@ Result<std::unique_ptr<HostStorage>> HostStorage::create(const std::string& path
 Result<std::unique_ptr<HostStorage>> HostStorage::open(const std::string& path, StorageMode mode) {
   COWFS_ASSIGN(std::unique_ptr<HostStorage> storage, open_locked(path, mode));
   COWFS_TRY(storage->check_is_store(path));
-  if (mode == StorageMode::kReadWrite) storage->probe_punch();
   return storage;
 }
 
@@ -133,15 +130,6 @@ Result<void> HostStorage::check_is_store(const std::string& path) const {
     }
   }
   return {};
-}
-
-void HostStorage::probe_punch() {
-  const Result<UniqueFd> superblock = open_file(ArrayName{}, O_RDWR);
-  // Far past the end there is nothing to take away: the host only says whether it could.
-  if (superblock && allocate(superblock->get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                             kProbeOffset, 4096) == EOPNOTSUPP) {
-    can_punch_.store(false);
-  }
 }
 
 }  // namespace cowfs

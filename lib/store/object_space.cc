@@ -327,7 +327,10 @@ Result<void> ObjectSpace::object_removed(Tree& store_tree, ObjectNumber object) 
 }
 
 Result<void> ObjectSpace::read(ObjectNumber object, std::uint64_t offset, MutableBytes out) {
-  return storage_.read(array_of(object), offset, out);
+  auto read = storage_.read(array_of(object), offset, out);
+  // A program that reads a file must not be told that the file is not there.
+  if (!read && read.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kCorrupted, read.error().text);
+  return read;
 }
 
 Result<void> ObjectSpace::write(ObjectNumber object, std::uint64_t first_block, Bytes blocks) {
@@ -341,7 +344,9 @@ Result<void> ObjectSpace::write(ObjectNumber object, std::uint64_t first_block, 
     start = bytes >= kWritebackAfter;
     if (start) bytes = 0;
   }
-  COWFS_TRY(storage_.write(array_of(object), first_block * kBlockSize, blocks));
+  auto written = storage_.write(array_of(object), first_block * kBlockSize, blocks);
+  if (!written && written.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kCorrupted, written.error().text);
+  COWFS_TRY(written);
   if (start) storage_.start_writeback(array_of(object));
   MutexLock lock(dirty_mutex_);
   dirty_.try_emplace(object, 0);  // taken meanwhile by a checkpoint that may have synced too early
