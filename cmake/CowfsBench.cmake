@@ -1,8 +1,18 @@
-# bench/NAME.cc -> program bench_NAME.
+# bench/NAME.cc -> program bench_NAME. bench/NAME_bench.cc -> bench_NAME too, with Google Benchmark; left out where that is
+# not installed (`scripts/setup --bench` brings it).
 get_property(layers GLOBAL PROPERTY COWFS_LAYERS)
+find_package(benchmark QUIET)
 file(GLOB bench_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/bench/*.cc")
 foreach(source IN LISTS bench_sources)
   get_filename_component(name "${source}" NAME_WE)
+  set(libs ${layers} cowfs_options)
+  if(name MATCHES "_bench$")
+    if(NOT benchmark_FOUND)
+      continue()
+    endif()
+    string(REGEX REPLACE "_bench$" "" name "${name}")
+    list(APPEND libs benchmark::benchmark)
+  endif()
   add_executable(bench_${name} ${source})
-  target_link_libraries(bench_${name} PRIVATE ${layers} cowfs_options)
+  target_link_libraries(bench_${name} PRIVATE ${libs})
 endforeach()

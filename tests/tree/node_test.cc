@@ -22,9 +22,10 @@ Items items_of(const Node& node) {
   return items;
 }
 
-bool valid(Node node) {
-  node.seal();
-  return node.validate(kPointer).has_value();
+bool valid(const Node& node) {
+  Node sealed = node;
+  sealed.seal();
+  return sealed.validate(kPointer).has_value();
 }
 
 void put(Node& node, const std::string& key, const std::string& value) {
