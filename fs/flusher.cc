@@ -36,7 +36,7 @@ void Flusher::run() {
     bool ending = false;
     {
       const MutexLock lock(mutex_);
-      changed_.wait(mutex_, [this] { return ending_ || !queue_.empty(); });
+      changed_.wait(mutex_, [this]() COWFS_REQUIRES(mutex_) { return ending_ || !queue_.empty(); });
       batch.swap(queue_);
       ending = ending_;
     }

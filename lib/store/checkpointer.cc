@@ -29,7 +29,7 @@ void Checkpointer::loop(const std::stop_token& stop, std::chrono::milliseconds i
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
-      changed_.wait_for(mutex_, interval, [this] { return requested_ || stopping_; });
+      changed_.wait_for(mutex_, interval, [this]() COWFS_REQUIRES(mutex_) { return requested_ || stopping_; });
       if (stopping_) return;
       requested_ = false;
     }

@@ -314,7 +314,7 @@ Result<void> ObjectSpace::flush_in_flight(Tree& store_tree) {
 void ObjectSpace::evict_states() {
   if (states_.size() <= kStatesKept) return;
   ++evictions_;
-  std::erase_if(states_, [this](const auto& item) {
+  std::erase_if(states_, [this](const auto& item) COWFS_REQUIRES(mutex_) {
     return !item.second.changed &&
            std::ranges::none_of(packs_, [&](const OpenPack& pack) { return pack.object == item.first; });
   });

@@ -66,7 +66,7 @@ void Reclaimer::loop(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
-      changed_.wait(mutex_, [this] { return work_ || stopping_; });
+      changed_.wait(mutex_, [this]() COWFS_REQUIRES(mutex_) { return work_ || stopping_; });
       if (stopping_) return;
       work_ = false;
     }

@@ -45,7 +45,7 @@ void OrphanCleaner::work(const std::stop_token& stop) {
     Job job;
     {
       MutexLock lock(mutex_);
-      wake_.wait(mutex_, [this] { return stopping_ || !jobs_.empty(); });
+      wake_.wait(mutex_, [this]() COWFS_REQUIRES(mutex_) { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
