@@ -1,11 +1,10 @@
 // A node of the copy-on-write B+tree: one page of 4 KiB, the same bytes in memory and on the host.
 //
-//   0          8       12     13     14     16        24           32          34          36 48 |
-//   checksum | magic | level| flags| count| node id | generation | heap      | dead      | zero |
-//   slots ... | u64      | u32   | u8   | u8   | u16  | u64     | u64        | start u16 | bytes
-//   u16 | 12   | u16 each
-//                                             ... free ... | cells: key size u16, value size u16,
-//                                             key, value
+//   0          8       12     13     14     16        24           32      34      36     48
+//   | checksum | magic | level| flags| count| node id | generation | heap  | dead  | zero | slots
+//   | u64      | u32   | u8   | u8   | u16  | u64     | u64        | start | bytes |      | u16 ...
+//                                                                  | u16   | u16   |
+//                  ... free ... | cells: key size u16, value size u16, key, value
 //
 // Slots are sorted by key and give the offset of their cell; cells fill the page from its end
 // downward. `heap start` is the lowest offset of a cell, `dead bytes` what erased cells left
@@ -13,14 +12,12 @@
 //
 // Invariants of a valid node:
 //  1. Keys are strictly ascending (byte order), at most kMaxKeySize bytes, in a leaf not empty;
-//  values at most
-//     kMaxValueSize bytes.
-//  2. Slots, cells and free space do not overlap; every cell lies between heap start and the page's
-//  end.
+//     values at most kMaxValueSize bytes.
+//  2. Slots, cells and free space do not overlap; every cell lies between heap start and the
+//     page's end.
 //  3. In an inner node (level > 0) each value is one NodePointer and the key is a lower bound of
-//  all keys below it.
-//     Its first key is the one that its parent has for it; on the left edge of the tree that is the
-//     empty key.
+//     all keys below it. Its first key is the one that its parent has for it; on the left edge of
+//     the tree that is the empty key.
 //
 // Not here: where nodes come from and who shares them (node_space.h), the tree (tree.h).
 #pragma once
