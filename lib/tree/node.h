@@ -4,7 +4,10 @@
 //   | checksum | magic | level| flags| count| node id | generation | heap  | dead  | zero | slots
 //   | u64      | u32   | u8   | u8   | u16  | u64     | u64        | start | bytes |      | u16 ...
 //                                                                  | u16   | u16   |
-//                  ... free ... | cells: key size u16, value size u16, key, value
+//
+//      ... free ... | cells, each: key size u16 | value size u16 | key | value
+//                   ^                                                         ^
+//                   heap start                                   the page's end
 //
 // Slots are sorted by key and give the offset of their cell; cells fill the page from its end
 // downward. `heap start` is the lowest offset of a cell, `dead bytes` what erased cells left
