@@ -73,6 +73,15 @@ TEST_F(Orphans, ForgettingAFileWithNamesErasesNothing) {
   EXPECT_FALSE(main().inodes().is_held(file));
 }
 
+TEST_F(Orphans, NobodyCanEraseWhatIsHeld) {
+  const InodeNumber file = open_and_unlink("f");
+  EXPECT_THAT(main().erase_orphans(false), IsOk());
+  EXPECT_THAT(erase_orphan(main(), file), IsOk());
+  EXPECT_EQ(read_text(main(), file, 9), "text");
+  main().close_file(file, false);
+  EXPECT_FALSE(exists(file));
+}
+
 TEST_F(Orphans, ABigFileIsErasedInSteps) {
   const InodeNumber file = make_scattered("f", 12'000);
   EXPECT_THAT(main().unlink(owner(), kRootInode, "f"), IsOk());
@@ -240,6 +249,20 @@ TEST_F(OnAFullStore, FilesCanBeDeletedAndTheSpaceIsBack) {
   };
   const int first = fill();
   EXPECT_GT(first, 8);
+  check_all();
+  Result<Attributes> unnamed;
+  for (int index = 0; index < 100'000 && unnamed; ++index) {
+    unnamed = main().make_unnamed(owner(), kRootInode, 0600);
+    if (unnamed) main().close_file(unnamed->inode, true);
+    if (unnamed) unnamed = main().make_symlink(owner(), kRootInode, "l" + std::to_string(index),
+                                               std::string(4000, 'x'));
+  }
+  EXPECT_THAT(unnamed, FailsWith(ErrorCode::kNoSpace));
+  EXPECT_FALSE(main().make_unnamed(owner(), kRootInode, 0600).has_value());
+  EXPECT_FALSE(main().has_orphans()) << "what could not be made leaves nothing behind";
+  for (const std::string& name : names_in(main(), kRootInode)) {
+    if (name[0] == 'l') EXPECT_THAT(main().unlink(owner(), kRootInode, name), IsOk());
+  }
   check_all();
   const auto delete_all = [&](int count) {
     for (int index = 0; index < count; ++index) {
