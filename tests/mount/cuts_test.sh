@@ -26,7 +26,7 @@ promise_a_snapshot_is_one_instant_for_all_writers() {
   need_snapshots
   mount_fresh
   mkdir "$MNT/work"
-  take_cuts "$(long && echo 1000 || echo 60)" "$MNT/work"
+  take_cuts "$(long && echo 1000 || echo 25)" "$MNT/work"
 }
 
 promise_a_snapshot_by_cowsnap_is_one_instant_for_all_writers() {
@@ -34,7 +34,7 @@ promise_a_snapshot_by_cowsnap_is_one_instant_for_all_writers() {
   mount_fresh
   mkdir "$MNT/work"
   snapshot_script() { printf '#!/bin/sh\nexec "%s" create "%s" "$1" >/dev/null\n' "$COWSNAP" "$MNT" >"$1"; chmod +x "$1"; }
-  take_cuts "$(long && echo 500 || echo 30)" "$MNT/work"
+  take_cuts "$(long && echo 500 || echo 12)" "$MNT/work"
 }
 
 promise_cuts_are_exact_while_snapshots_are_remounted() {
@@ -42,9 +42,9 @@ promise_cuts_are_exact_while_snapshots_are_remounted() {
   need_snapshots
   mount_fresh
   mkdir "$MNT/work"
-  take_cuts 12 "$MNT/work"
+  take_cuts 6 "$MNT/work"
   remount
-  for i in $(seq 12); do
+  for i in $(seq 6); do
     [ ! -e "$T/c$i" ] || "$(program exact_cut)" check "$(volume "c$i")/work" "$T/c$i" || fail "snapshot $i after a remount"
   done
 }

@@ -27,12 +27,12 @@ promise_a_read_only_mount_writes_nothing_after_the_death_of_the_daemon() {
   mount_fresh
   small_tree "$MNT"
   sync "$MNT/hello"
-  digest "$MNT" >tree.digest
   snapshot s
   exec 8>"$MNT/orphan"
   head -c 1000000 /dev/urandom >&8
   rm "$MNT/orphan"
   sync "$MNT"
+  digest "$MNT" >tree.digest
   fork f
   "$COWSNAP" delete "$MNT" s
   kill_cowfs
