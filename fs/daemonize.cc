@@ -40,8 +40,15 @@ Result<Launch> Launch::in_background() {
     writing.reset();
     wait_for(child, reading);
   }
+  reading.reset();
+  // What the caller has open is no business of a daemon: it would keep pipes and other mounts busy.
+  if (writing.get() > STDERR_FILENO + 1)
+    ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(writing.get()) - 1, 0);
+  ::close_range(static_cast<unsigned>(writing.get()) + 1, ~0U, 0);
   ::setsid();
-  if (::chdir("/") != 0) return fail(ErrorCode::kIo, std::string("chdir /: ") + std::strerror(errno));  // keeps no other mount busy
+  if (::chdir("/") != 0)
+    return fail(ErrorCode::kIo,
+                std::string("chdir /: ") + std::strerror(errno));  // keeps no other mount busy
   return Launch(std::move(writing));
 }
 

@@ -46,6 +46,13 @@ std::optional<MountEntry> entry_of(const std::string& line) {
   return std::nullopt;
 }
 
+Result<std::string> read_table() {
+  std::ifstream file("/proc/self/mountinfo");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (text.empty()) return fail(ErrorCode::kIo, "/proc/self/mountinfo: cannot be read");
+  return text;
+}
+
 Result<void> run_fusermount(const std::string& mountpoint, int flags) {
   std::vector<const char*> arguments = {"fusermount3", "-u"};
   if ((flags & MNT_DETACH) != 0) arguments.push_back("-z");
@@ -74,11 +81,23 @@ std::optional<MountEntry> find_mount(std::string_view mountinfo, std::string_vie
   return found;
 }
 
+bool is_mounted_from(std::string_view mountinfo, std::string_view source) {
+  std::istringstream lines{std::string(mountinfo)};
+  for (std::string line; std::getline(lines, line);) {
+    const std::optional<MountEntry> entry = entry_of(line);
+    if (entry && entry->type == "fuse.cowfs" && entry->source == source) return true;
+  }
+  return false;
+}
+
 Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
-  std::ifstream file("/proc/self/mountinfo");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (text.empty()) return fail(ErrorCode::kIo, "/proc/self/mountinfo: cannot be read");
-  return find_mount(text, mountpoint);
+  COWFS_ASSIGN(const std::string table, read_table());
+  return find_mount(table, mountpoint);
+}
+
+Result<bool> is_mounted_from(std::string_view source) {
+  COWFS_ASSIGN(const std::string table, read_table());
+  return is_mounted_from(table, source);
 }
 
 Result<std::string> path_of_mountpoint(const std::string& path) {

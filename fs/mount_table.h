@@ -21,6 +21,10 @@ std::optional<MountEntry> find_mount(std::string_view mountinfo, std::string_vie
 /// The same in this process's table. kIo where that cannot be read.
 Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint);
 
+/// Whether any cowfs is mounted that names this source.
+bool is_mounted_from(std::string_view mountinfo, std::string_view source);
+Result<bool> is_mounted_from(std::string_view source);
+
 /// An absolute path without symbolic links, with no request to what is mounted at its end (which
 /// may hang or be dead).
 Result<std::string> path_of_mountpoint(const std::string& path);

@@ -42,7 +42,8 @@ void Notifier::run(fuse_session* session) {
     std::deque<Change> changes;
     {
       const MutexLock lock(mutex_);
-      changed_.wait_for(mutex_, kTrimInterval, [this]() COWFS_REQUIRES(mutex_) { return ending_ || !queue_.empty(); });
+      changed_.wait_for(mutex_, kTrimInterval,
+                        [this]() COWFS_REQUIRES(mutex_) { return ending_ || !queue_.empty(); });
       if (ending_) return;
       changes.swap(queue_);
     }

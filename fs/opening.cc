@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "fs/mount_table.h"
 #include "lib/storage/host_storage.h"
@@ -16,6 +18,8 @@ namespace {
 namespace stdfs = std::filesystem;
 
 constexpr mode_t kRootPermissions = 0755;
+constexpr std::chrono::seconds kEndingDaemonLimit{5};
+constexpr std::chrono::milliseconds kRetryInterval{20};
 
 Error path_error(const std::string& path, const std::error_code& error) {
   const auto code = error.value() == ENOENT   ? ErrorCode::kNotFound
@@ -77,6 +81,24 @@ Result<std::unique_ptr<HostStorage>> make_store(const std::string& path) {
   return storage;
 }
 
+bool is_mounted(const std::string& store) {
+  const Result<bool> mounted = is_mounted_from(store);
+  return mounted && *mounted;
+}
+
+/// umount(8) does not wait for the daemon: one that is not mounted any more gets a moment to end.
+Result<std::unique_ptr<HostStorage>> open_storage(const std::string& path, StorageMode mode) {
+  const auto deadline = std::chrono::steady_clock::now() + kEndingDaemonLimit;
+  while (true) {
+    Result<std::unique_ptr<HostStorage>> storage = HostStorage::open(path, mode);
+    if (storage || storage.error().code != ErrorCode::kLocked || is_mounted(path) ||
+        std::chrono::steady_clock::now() > deadline) {
+      return storage;
+    }
+    std::this_thread::sleep_for(kRetryInterval);
+  }
+}
+
 }  // namespace
 
 Result<void> settle_paths(Options& options) {
@@ -103,7 +125,7 @@ Result<std::unique_ptr<FileSystem>> open_file_system(const Options& options) {
   const auto mode = options.read_only ? StorageMode::kReadOnly : StorageMode::kReadWrite;
   const bool make = options.create && is_missing_or_empty(options.store);
   COWFS_ASSIGN(std::unique_ptr<Storage> storage,
-               make ? make_store(options.store) : HostStorage::open(options.store, mode));
+               make ? make_store(options.store) : open_storage(options.store, mode));
   return FileSystem::open(std::move(storage), settings);
 }
 

@@ -55,7 +55,13 @@ void take_times(AttributeChange& change, const struct stat& wanted, int valid) {
 /// KILLPRIV_V2 (fs/fuse/dir.c): FATTR_KILL_SUIDGID, which has the value of libfuse's KILL_SUID,
 /// comes with chown and with truncate by callers without CAP_FSETID. A SETATTR that changes nothing
 /// comes before a write, fallocate or copy_file_range that has to drop privileges: dropping them at
-/// once keeps the kernel's own copy of the mode right.
+/// once keeps the kernel's own copy of the mode right. From root it means file capabilities, which
+/// are gone by then.
+bool drops_privileges(int valid, uid_t caller) {
+  if (valid == 0) return caller != 0;
+  return (valid & FUSE_SET_ATTR_KILL_SUID) != 0;
+}
+
 AttributeChange change_of(const struct stat& wanted, int valid) {
   AttributeChange change;
   if ((valid & FUSE_SET_ATTR_MODE) != 0) change.permissions = wanted.st_mode & kPermissionBits;
@@ -63,13 +69,14 @@ AttributeChange change_of(const struct stat& wanted, int valid) {
   if ((valid & FUSE_SET_ATTR_GID) != 0) change.gid = wanted.st_gid;
   if ((valid & FUSE_SET_ATTR_SIZE) != 0) change.size = static_cast<std::uint64_t>(wanted.st_size);
   take_times(change, wanted, valid);
-  change.drop_privileges = valid == 0 || (valid & FUSE_SET_ATTR_KILL_SUID) != 0;
   return change;
 }
 
 void set_attributes(fuse_req_t request, fuse_ino_t node, struct stat* wanted, int valid,
                     fuse_file_info*) {
-  const AttributeChange change = change_of(*wanted, valid);
+  AttributeChange change = change_of(*wanted, valid);
+  change.drop_privileges = drops_privileges(valid, fuse_req_ctx(request)->uid);
+  if (valid == 0 && !change.drop_privileges) return get_attributes(request, node, nullptr);
   reply_attributes(request, node, on_inode(request, node, [&](Volume& volume, InodeNumber inode) {
                      return volume.set_attributes(context_of(request), inode, change);
                    }));

@@ -51,16 +51,25 @@ void get(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t size
               size);
 }
 
-Result<std::string> list_names(Volume& volume, InodeNumber inode) {
+/// Names that only root may use are not told to others, as the kernel's own filesystems do.
+Result<std::string> list_names(Volume& volume, InodeNumber inode, bool for_root) {
   COWFS_ASSIGN(const std::vector<std::string> names, volume.list_extended_attributes(inode));
   std::string list;
-  for (const std::string& name : names) list.append(name).push_back('\0');
+  for (const std::string& name : names) {
+    if (for_root || !name.starts_with("trusted.")) list.append(name).push_back('\0');
+  }
   return list;
 }
 
 void list(fuse_req_t request, fuse_ino_t node, std::size_t size) {
   if (Mount::of(request).is_virtual(node)) return reply_value(request, std::string(), size);
-  reply_value(request, on_inode(request, node, list_names), size);
+  const bool for_root = fuse_req_ctx(request)->uid == 0;
+  reply_value(request,
+              on_inode(request, node,
+                       [&](Volume& volume, InodeNumber inode) {
+                         return list_names(volume, inode, for_root);
+                       }),
+              size);
 }
 
 Result<AttributeMode> attribute_mode_of(int flags) {

@@ -158,6 +158,7 @@ Result<Options> parse_command_line(const std::vector<std::string>& arguments) {
     options.action = Action::kUnmount;
     describe_unmount_helper(app, words, options);
   } else if (name.starts_with("mount.")) {
+    options.is_mount_helper = true;
     describe_mount_helper(app, words);
   } else {
     describe_daemon(app, words, options);

@@ -34,8 +34,9 @@ struct Options {
   std::string store;
   std::string mountpoint;
   bool foreground = false;
-  bool debug = false;   // foreground, every request in the log
-  bool create = false;  // make the store where it is missing
+  bool debug = false;            // foreground, every request in the log
+  bool is_mount_helper = false;  // setuid and devices work for root, as mount(8) says
+  bool create = false;           // make the store where it is missing
   std::string log_file;
 
   // From -o.

@@ -25,6 +25,8 @@ namespace {
 constexpr unsigned kMaxWorkers = 10;
 constexpr unsigned kMaxWriteBytes = 1U << 20;
 constexpr int kWakeSignal = SIGUSR1;
+constexpr int kUnmountGraceMs = 1000;
+constexpr int kWaitStepMs = 10;
 
 /// What we ask for where kernel and libfuse have it; see docs/decisions for what is left out, and
 /// why.
@@ -80,6 +82,10 @@ class Arguments {
     option("subtype=" + options.subtype);
     option("default_permissions");
     if (options.read_only) option("ro");
+    if (options.is_mount_helper && ::geteuid() == 0) {  // libfuse begins with nosuid and nodev
+      option("suid");
+      option("dev");
+    }
     for (const std::string& word : options.mount_options) {
       if (word != "default_permissions") option(word);
     }
@@ -160,10 +166,21 @@ Result<void> Session::serve() {
 void Session::end_by_signal(int signal) {
   const std::string& mountpoint = mount_.settings().mountpoint;
   log_info(fmt::format("{}: unmounting, on signal {}", mountpoint, signal));
-  if (unmount(mountpoint, 0)) return;  // the loop ends by itself
-  log_warning(mountpoint + ": in use; what programs have mapped is flushed, then it is detached");
+  const Result<void> unmounted = unmount(mountpoint, 0);
+  unmounted_ = unmounted_ || unmounted;
+  if (unmounted && loop_ends()) return;
+  log_warning(mountpoint + (unmounted ? ": still mounted in another mount namespace" : ": in use") +
+              "; what programs have mapped is flushed, then they are cut off");
   mount_.page_sweep().sweep_all();
   leave_loop();
+}
+
+/// Whether the loop ends by itself, as it does when the mount is gone everywhere.
+bool Session::loop_ends() const {
+  for (int waited_ms = 0; waited_ms < kUnmountGraceMs; waited_ms += kWaitStepMs) {
+    if (!looping_ || !is_connected(kWaitStepMs)) return true;
+  }
+  return false;
 }
 
 void Session::leave_loop() {
@@ -171,20 +188,24 @@ void Session::leave_loop() {
     fuse_session_exit(session_);
     // libfuse before 3.17 wakes its loop by a signal alone.
     ::pthread_kill(serving_thread_, kWakeSignal);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::milliseconds(kWaitStepMs));
   }
+}
+
+/// Whether the kernel still has the mount somewhere.
+bool Session::is_connected(int wait_ms) const {
+  pollfd state{fuse_session_fd(session_), 0, 0};
+  return ::poll(&state, 1, wait_ms) != 1 || (state.revents & POLLERR) == 0;
 }
 
 /// Nobody serves requests any more. The device is replaced at once, under the same number: threads
 /// that wait for an answer are let go, and late answers go nowhere. Only then the mount is taken
 /// away, which may itself wait for answers.
 void Session::disconnect() {
-  const int device = fuse_session_fd(session_);
-  pollfd state{device, 0, 0};
-  const bool is_gone = ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
+  const bool was_connected = is_connected(0);
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (null) ::dup3(null.get(), device, O_CLOEXEC);
-  if (is_gone) return;
+  if (null) ::dup3(null.get(), fuse_session_fd(session_), O_CLOEXEC);
+  if (!was_connected || unmounted_) return;
   if (const Result<void> detached = unmount(mount_.settings().mountpoint, MNT_DETACH); !detached) {
     log_warning(detached.error().text);
   }

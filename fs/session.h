@@ -37,13 +37,16 @@ class Session {
   Session(Mount& mount, fuse_session* session) : mount_(mount), session_(session) {}
   int loop();
   void end_by_signal(int signal);
+  bool loop_ends() const;
   void leave_loop();
+  bool is_connected(int wait_ms) const;
   void disconnect();
 
   Mount& mount_;
   fuse_session* session_;
   pthread_t serving_thread_{};
   std::atomic<bool> looping_ = false;
+  std::atomic<bool> unmounted_ = false;  // by us: what is at the mount point now is not ours
 };
 
 }  // namespace cowfs

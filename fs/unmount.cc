@@ -6,14 +6,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
+#include "fs/log.h"
 #include "fs/mount_table.h"
 #include "lib/base/unique_fd.h"
 
 namespace cowfs {
 
 namespace {
+
+constexpr std::chrono::milliseconds kTryInterval{10};
+constexpr int kQuietTries = 500;
 
 /// The daemon holds a lock on the store's directory until it has closed the store.
 Result<void> wait_for_release(const std::string& store) {
@@ -22,6 +28,11 @@ Result<void> wait_for_release(const std::string& store) {
     return fail(ErrorCode::kAccessDenied,
                 store + ": unmounted, but cannot wait for the store: " + std::strerror(errno));
   }
+  for (int tries = 0; tries < kQuietTries; ++tries) {
+    if (::flock(directory.get(), LOCK_SH | LOCK_NB) == 0) return {};
+    std::this_thread::sleep_for(kTryInterval);
+  }
+  log_info(store + ": waiting for the daemon (is it mounted in another mount namespace too?)");
   while (::flock(directory.get(), LOCK_SH) != 0) {
     if (errno == EINTR) continue;
     return fail(ErrorCode::kIo,

@@ -33,6 +33,12 @@ TEST(MountTable, WhereNothingIsMountedNothingIsFound) {
   EXPECT_FALSE(find_mount("", "/"));
 }
 
+TEST(MountTable, StoresThatAreMountedAreKnownBySource) {
+  EXPECT_TRUE(is_mounted_from(kTable, "/srv/first store"));
+  EXPECT_FALSE(is_mounted_from(kTable, "/srv/third"));
+  EXPECT_FALSE(is_mounted_from(kTable, "/dev/sda1"));  // not a cowfs
+}
+
 TEST(MountTable, PathsOfMountPointsAreAbsolute) {
   EXPECT_EQ(path_of_mountpoint("/").value(), "/");
   EXPECT_EQ(path_of_mountpoint("/proc/").value(), "/proc");
