@@ -70,6 +70,9 @@ Result<void> Allocation::take(FileBlocks range, bool holes_only) {
     std::uint64_t count = 0;
     for (const FileBlocks& run : runs) count += run.count();
     if (count > 0) {
+      // Before anything is made or moved for it.
+      if (change_.store().space().free_blocks < count)
+        return fail(ErrorCode::kNoSpace, "fallocate");
       COWFS_ASSIGN(const auto own, usable_own_object(change_, window, count));
       COWFS_TRY(fresh_.take(runs, own));
     }
