@@ -74,7 +74,7 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   const auto volume = mount.volume(place.volume);
   if (!volume) return reply_error(request, volume.error());
   const Result<Attributes> made =
-      create_or_open(**volume, context_of(request), place.inode, name, mode & 07777, info->flags);
+      create_or_open(**volume, creator_of(request, mode), place.inode, name, mode & 07777, info->flags);
   reply_created(request, **volume, made, *info, wants_write(info->flags));
 }
 
@@ -86,7 +86,7 @@ void make_unnamed(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_
   const auto volume = mount.volume(place.volume);
   if (!volume) return reply_error(request, volume.error());
   const Result<Attributes> made =
-      (*volume)->make_unnamed(context_of(request), place.inode, S_IFREG | (mode & 07777));
+      (*volume)->make_unnamed(creator_of(request, mode), place.inode, S_IFREG | (mode & 07777));
   reply_created(request, **volume, made, *info, true);
 }
 #endif
@@ -121,12 +121,18 @@ MutableBytes read_buffer(std::size_t size) {
   return MutableBytes(buffer).first(size);
 }
 
+/// The file is open: where the host has lost its data, that is no ENOENT.
+Error data_error(Error error) {
+  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kIo;
+  return error;
+}
+
 void read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info*) {
   const MutableBytes buffer = read_buffer(size);
   const Result<std::size_t> done = on_inode(request, node, [&](Volume& volume, InodeNumber inode) {
     return volume.read(inode, static_cast<std::uint64_t>(offset), buffer);
   });
-  if (!done) return reply_error(request, done.error());
+  if (!done) return reply_error(request, data_error(done.error()));
   fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), *done);
 }
 
@@ -146,7 +152,7 @@ void write(fuse_req_t request, fuse_ino_t node, const char* data, std::size_t si
     return volume.write(context_of(request), inode, static_cast<std::uint64_t>(offset), bytes,
                         drops_privileges(request, *info));
   });
-  if (!done) return reply_error(request, done.error());
+  if (!done) return reply_error(request, data_error(done.error()));
   fuse_reply_write(request, *done);
 }
 

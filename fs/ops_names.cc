@@ -66,7 +66,7 @@ void forget_many(fuse_req_t request, std::size_t count, fuse_forget_data* forget
 
 void make_node(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
   reply_made(request, parent, name, [&](Volume& volume, InodeNumber directory) {
-    return volume.make_node(context_of(request), directory, name, mode, device);
+    return volume.make_node(creator_of(request, mode), directory, name, mode, device);
   });
 }
 

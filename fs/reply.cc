@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <limits.h>
+
+#include <algorithm>
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include "fs/log.h"
 #include "fs/mount.h"
@@ -47,6 +52,17 @@ RequestContext context_of(fuse_req_t request) {
   context.uid = caller->uid;
   context.gid = caller->gid;
   context.umask = caller->umask;
+  return context;
+}
+
+RequestContext creator_of(fuse_req_t request, mode_t mode) {
+  RequestContext context = context_of(request);
+  if ((mode & S_ISGID) == 0) return context;
+  // Read from the caller's entry in /proc: too slow for each request.
+  std::vector<gid_t> groups(NGROUPS_MAX);
+  const int count = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
+  groups.resize(count > 0 ? static_cast<std::size_t>(std::min(count, NGROUPS_MAX)) : 0);
+  context.groups = std::move(groups);
   return context;
 }
 

@@ -31,6 +31,8 @@ int errno_of(ErrorCode code);
 /// Who asks. The kernel's number of a request is not told by libfuse, and the supplementary groups
 /// are not looked up: the kernel has checked permissions.
 RequestContext context_of(fuse_req_t request);
+/// As context_of, for a caller who makes an inode with this mode: with the supplementary groups where setgid makes them matter.
+RequestContext creator_of(fuse_req_t request, mode_t mode);
 
 struct stat stat_of(const Attributes& attributes, std::uint64_t node);
 
