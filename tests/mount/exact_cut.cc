@@ -101,7 +101,9 @@ int write_until_stopped(const std::string& dir, const std::string& shared_path,
                         std::size_t writers) {
   Shared* shared = map_shared(shared_path);
   shared->writers = writers;
-  std::signal(SIGTERM, [](int) { stopped = 1; });
+  struct sigaction action{};
+  action.sa_handler = [](int) { stopped = 1; };  // without SA_RESTART: wait() below has to come back
+  must(::sigaction(SIGTERM, &action, nullptr), "sigaction");
   std::vector<pid_t> children;
   for (std::size_t w = 0; w < writers; ++w) {
     const auto pid = static_cast<pid_t>(must(::fork(), "fork"));

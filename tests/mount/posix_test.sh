@@ -96,9 +96,10 @@ promise_executables_and_scripts_run() {
 promise_sockets_and_fifos_connect_programs() {
   mount_fresh
   mkfifo "$MNT/fifo"
-  (echo through >"$MNT/fifo") &
+  echo through >"$MNT/fifo" &
+  local writer=$!
   same through "$(cat "$MNT/fifo")" "bytes through the FIFO"
-  wait
+  wait "$writer"
   perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die "bind: $!"; listen(S, 1) or die;
     if (!fork) { socket(C, AF_UNIX, SOCK_STREAM, 0); connect(C, sockaddr_un($ARGV[0])) or die "connect: $!"; exit 0; }
     accept(A, S) or die; wait; exit($? >> 8)' "$MNT/socket"
