@@ -56,10 +56,13 @@ void disable_interrupts(Connection& connection) {
   if constexpr (requires { connection.no_interrupt = 1; }) connection.no_interrupt = 1;
 }
 
+template <typename Info>
+concept HasKillFlag = requires(Info info) { info.kill_suidgid; };
+
 /// Whether this libfuse, the one that runs, relays the kernel's "drop setuid and setgid" of a
 /// write.
 inline bool relays_write_kill() {
-  if constexpr (requires(fuse_file_info info) { info.kill_suidgid; }) {
+  if constexpr (HasKillFlag<fuse_file_info>) {
     int major = 0;
     int minor = 0;
     int patch = 0;
@@ -71,8 +74,8 @@ inline bool relays_write_kill() {
 
 template <typename Info>
 bool write_kill_flag(const Info& info) {
-  if constexpr (requires { info.kill_suidgid; }) return info.kill_suidgid != 0;
-  return false;
+  if constexpr (HasKillFlag<Info>) return info.kill_suidgid != 0;
+  else return false;
 }
 
 /// 3.14 rejects "no limit of idle threads", so the limit of all threads alone is set there.
