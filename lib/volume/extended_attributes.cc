@@ -50,6 +50,7 @@ Result<void> Volume::set_extended_attribute(const RequestContext& context, Inode
   COWFS_ASSIGN(const auto old, load_attribute(change.view(), id_, inode, name));
   if (old && mode == AttributeMode::kCreate) return fail(ErrorCode::kExists);
   if (!old && mode == AttributeMode::kReplace) return fail(ErrorCode::kNoData);
+  if (old && *old == value) return {};  // nothing changes, the time neither: as ext4 does it
   put_attribute(change.transaction(), id_, inode, name, value, size_of(old));
   note_capability(*record, name, true);
   record->change_time = change.time();
