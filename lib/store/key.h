@@ -26,7 +26,7 @@ enum class KeyKind : std::uint8_t {
   kOrphan = 9,      // inode u64; the key's inode is 1
   // In the store's tree:
   kVolume = 32,       // volume id u32
-  kVolumeName = 33,   // name
+  kVolumeName = 33,   // name; reserved: names are found through kVolume today
   kObject = 34,       // object u64
   kBlockCount = 35,   // object u64, first block u64
   kNodeCount = 36,    // node id u64

@@ -32,7 +32,7 @@ std::optional<VolumeRecord> decode_volume(std::string_view key, std::string_view
 
 enum class ObjectKind : std::uint8_t { kPack = 0, kOwn = 1 };
 
-/// Key: object u64. Value: kind u8, flags u8, encoding u8, zero u8, window u32, end u64, live u64, birth u64, volume u32, zero u32, inode u64,
+/// Key: object u64. Value: kind u8, flags u8, encoding u16, window u32, end u64, live u64, birth u64, volume u32, zero u32, inode u64,
 /// encryption key id u64 (reserved, 0).
 struct ObjectRecord {
   ObjectKind kind = ObjectKind::kPack;
@@ -69,7 +69,7 @@ std::string pending_free_key(const PendingFree& pending);
 std::string encode_pending_free(const PendingFree& pending);
 std::optional<PendingFree> decode_pending_free(std::string_view key, std::string_view value);
 
-/// Key: level u8, node id u64 . Value: pointer (16): one reference to this node is to be dropped.
+/// Key: level u8, node id u64. Value: pointer (16), references u32: so many references to this node are to be dropped.
 std::string dropped_node_key(unsigned level, NodeId id);
 
 }  // namespace cowfs
