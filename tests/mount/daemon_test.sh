@@ -201,6 +201,33 @@ promise_unknown_options_are_refused() {
   released
 }
 
+promise_a_store_whose_main_was_renamed_says_what_it_holds() {
+  only_cowfs
+  mount_fresh
+  snapshot old
+  snapshot gone
+  delete_volume gone
+  mv "$MNT/.cowfs/main" "$MNT/.cowfs/trunk"
+  unmount
+  refused "no volume 'main' in it; .*: old, trunk\$" "$COWFS" "$STORE" "$MNT"
+  mount_again -o volume=trunk
+  unmount
+}
+
+# Where the system's fusermount3 cannot do it, the option is refused and not ignored.
+promise_auto_unmount_takes_the_mount_away_or_is_refused() {
+  only_cowfs
+  need_cowfs
+  make_store
+  if "$COWFS" "$STORE" "$MNT" -o auto_unmount 2>said; then
+    kill -KILL "$(processes_naming "$STORE" | head -n 1)"
+    eventually 20 "the mount goes with its daemon" unmounted "$MNT"
+  else
+    has "$(cat said)" 'auto_unmount: the installed fusermount3' "the refusal"
+    unmounted "$MNT" || fail "mounted all the same"
+  fi
+}
+
 promise_sigterm_unmounts_cleanly() {
   local signal code
   only_cowfs
