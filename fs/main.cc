@@ -70,9 +70,9 @@ std::string some_names(std::vector<VolumeInfo> volumes) {
 Result<VolumeInfo> volume_to_mount(const Options& options, const Store& store) {
   Result<VolumeInfo> volume = store.find_volume(options.volume);
   if (volume) return volume;
-  return fail(volume.error().code, options.store + ": no volume '" + options.volume +
-                                       "' in it; with -o volume= there are: " +
-                                       some_names(store.list_volumes()));
+  return fail(volume.error().code,
+              options.store + ": no volume '" + options.volume +
+                  "' in it; with -o volume= there are: " + some_names(store.list_volumes()));
 }
 
 Result<MountSettings> settings_of(const Options& options, Store& store) {
