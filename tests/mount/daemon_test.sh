@@ -260,6 +260,37 @@ promise_sigterm_ends_a_daemon_with_open_files_on_its_mount() {
   same hello "$(cat "$MNT/file")" "file"
 }
 
+# dirty_mapping FILE SEED: a process of ours that keeps FILE mapped with dirty pages, until end_mapping.
+dirty_mapping() {
+  mkfifo hold.fifo ready.fifo
+  "$(program dirty_mapping)" store "$1" 1234567 "$2" <hold.fifo >ready.fifo &
+  MAPPER=$!
+  exec 9>hold.fifo
+  read -r _ <ready.fifo
+}
+end_mapping() {
+  exec 9>&-
+  wait "$MAPPER" || true
+  rm hold.fifo ready.fifo
+}
+
+promise_sigterm_keeps_what_mappings_hold() {
+  local signal mode
+  only_cowfs
+  mount_fresh
+  for signal in TERM INT HUP; do
+    mode=$([ "$signal" = HUP ] && echo 000 || echo 644)
+    dirty_mapping "$MNT/mapped.$signal" 7
+    chmod "$mode" "$MNT/mapped.$signal"
+    kill -"$signal" "$DAEMON"
+    wait "$DAEMON" || true
+    end_mapping
+    ! mounted "$MNT" || umount -l "$MNT"
+    mount_again
+    "$(program dirty_mapping)" check "$MNT/mapped.$signal" 1234567 7
+  done
+}
+
 promise_umount_ends_the_daemon_and_keeps_everything() {
   only_cowfs
   need_root
