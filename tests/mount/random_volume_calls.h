@@ -241,6 +241,7 @@ inline void Steps::let_go() {
 inline void Steps::check_held(const Held& held) {
   const std::vector<char>& bytes =
       held.last ? *held.last : volumes_.at(held.volume).inodes.at(held.inode).bytes;
+  ::posix_fadvise(held.fd.get(), 0, 0, POSIX_FADV_DONTNEED);
   expect_bytes(bytes, read_range(held.fd.get(), 0, bytes.size() + 4096), "a file held open");
   if (held.last)
     must_fail(::pwrite(held.fd.get(), "x", 1, 0), ESTALE, "a write in a deleted volume");
