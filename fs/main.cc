@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "fs/auto_unmount.h"
 #include "fs/daemonize.h"
 #include "fs/end_watch.h"
 #include "fs/exit_codes.h"
@@ -49,13 +52,33 @@ Result<void> check_log_file(const Options& options) {
   return {};
 }
 
-Result<MountSettings> settings_of(const Options& options, Store& store) {
-  const Result<VolumeInfo> volume = store.find_volume(options.volume);
-  if (!volume) {
-    return fail(volume.error().code, options.store + ": no volume '" + options.volume + "' in it");
+/// For a terminal: "a, b, c", a few of them.
+std::string some_names(std::vector<VolumeInfo> volumes) {
+  constexpr std::size_t kEnough = 8;
+  std::erase_if(volumes, [](const VolumeInfo& volume) { return volume.name.empty(); });  // deleted
+  std::string text;
+  for (std::size_t i = 0; i < volumes.size() && i < kEnough; ++i) {
+    if (i > 0) text += ", ";
+    std::ranges::replace_copy_if(
+        volumes[i].name, std::back_inserter(text),
+        [](char character) { return static_cast<unsigned char>(character) < ' '; }, '?');
   }
+  return volumes.size() > kEnough ? text + ", ..." : text;
+}
+
+/// `main` may have been renamed or deleted: the error says what else can be asked for.
+Result<VolumeInfo> volume_to_mount(const Options& options, const Store& store) {
+  Result<VolumeInfo> volume = store.find_volume(options.volume);
+  if (volume) return volume;
+  return fail(volume.error().code,
+              options.store + ": no volume '" + options.volume +
+                  "' in it; with -o volume= there are: " + some_names(store.list_volumes()));
+}
+
+Result<MountSettings> settings_of(const Options& options, Store& store) {
+  COWFS_ASSIGN(const VolumeInfo volume, volume_to_mount(options, store));
   MountSettings settings;
-  settings.volume = volume->id;
+  settings.volume = volume.id;
   settings.mountpoint = options.mountpoint;
   settings.owner_uid = ::getuid();
   settings.owner_gid = ::getgid();
@@ -78,6 +101,9 @@ Result<void> serve(FileSystem& file_system, const Options& options, Launch& laun
 int mount_store(Options& options) {
   if (const Result<void> settled = settle_paths(options); !settled) {
     return say(settled.error(), kExitMount);
+  }
+  if (const Result<void> possible = check_auto_unmount(options); !possible) {
+    return say(possible.error(), kExitUsage);
   }
   if (options.action == Action::kPretendToMount) return kExitOk;
   if (const Result<void> writable = check_log_file(options); !writable) {

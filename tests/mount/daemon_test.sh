@@ -201,6 +201,33 @@ promise_unknown_options_are_refused() {
   released
 }
 
+promise_a_store_whose_main_was_renamed_says_what_it_holds() {
+  only_cowfs
+  mount_fresh
+  snapshot old
+  snapshot gone
+  delete_volume gone
+  mv "$MNT/.cowfs/main" "$MNT/.cowfs/trunk"
+  unmount
+  refused "no volume 'main' in it; .*: old, trunk\$" "$COWFS" "$STORE" "$MNT"
+  mount_again -o volume=trunk
+  unmount
+}
+
+# Where the system's fusermount3 cannot do it, the option is refused and not ignored.
+promise_auto_unmount_takes_the_mount_away_or_is_refused() {
+  only_cowfs
+  need_cowfs
+  make_store
+  if "$COWFS" "$STORE" "$MNT" -o auto_unmount 2>said; then
+    kill -KILL "$(processes_naming "$STORE" | head -n 1)"
+    eventually 20 "the mount goes with its daemon" unmounted "$MNT"
+  else
+    has "$(cat said)" 'auto_unmount: the installed fusermount3' "the refusal"
+    unmounted "$MNT" || fail "mounted all the same"
+  fi
+}
+
 promise_sigterm_unmounts_cleanly() {
   local signal code
   only_cowfs
@@ -231,6 +258,37 @@ promise_sigterm_ends_a_daemon_with_open_files_on_its_mount() {
   ! mounted "$MNT" || umount -l "$MNT"
   mount_again
   same hello "$(cat "$MNT/file")" "file"
+}
+
+# dirty_mapping FILE SEED: a process of ours that keeps FILE mapped with dirty pages, until end_mapping.
+dirty_mapping() {
+  mkfifo hold.fifo ready.fifo
+  "$(program dirty_mapping)" store "$1" 1234567 "$2" <hold.fifo >ready.fifo &
+  MAPPER=$!
+  exec 9>hold.fifo
+  read -r _ <ready.fifo
+}
+end_mapping() {
+  exec 9>&-
+  wait "$MAPPER" || true
+  rm hold.fifo ready.fifo
+}
+
+promise_sigterm_keeps_what_mappings_hold() {
+  local signal mode
+  only_cowfs
+  mount_fresh
+  for signal in TERM INT HUP; do
+    mode=$([ "$signal" = HUP ] && echo 000 || echo 644)
+    dirty_mapping "$MNT/mapped.$signal" 7
+    chmod "$mode" "$MNT/mapped.$signal"
+    kill -"$signal" "$DAEMON"
+    wait "$DAEMON" || true
+    end_mapping
+    ! mounted "$MNT" || umount -l "$MNT"
+    mount_again
+    "$(program dirty_mapping)" check "$MNT/mapped.$signal" 1234567 7
+  done
 }
 
 promise_umount_ends_the_daemon_and_keeps_everything() {

@@ -252,6 +252,22 @@ promise_an_unlinked_open_file_stays_readable_in_snapshots_of_others() {
 }
 
 rename_only() { perl -e 'rename($ARGV[0], $ARGV[1]) or die "$!\n"' "$1" "$2"; }
+promise_a_file_unlinked_while_open_takes_no_space_in_snapshots() {
+  local before
+  only_cowfs
+  mount_fresh
+  before=$(used_bytes)
+  head -c 20000000 /dev/urandom >"$MNT/file"
+  exec 8<"$MNT/file"
+  rm "$MNT/file"
+  snapshot s
+  fork f
+  head -c 100 <&8 >/dev/null
+  exec 8<&-
+  space_back $((before + 1048576))
+  present "$(volume s)" "$(volume f)"
+}
+
 promise_renames_and_links_between_volumes_are_refused() {
   fresh_tree
   fork f

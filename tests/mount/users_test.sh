@@ -135,6 +135,94 @@ promise_a_user_mounts_snapshots_and_unmounts_without_root() {
 }
 none_of() { [ -z "$(processes_naming "$1")" ]; }
 
+# user_cycle MOUNTPOINT STORE PREFIX…: all that the issue's main job is, by commands that PREFIX runs as somebody else.
+user_cycle() {
+  local mnt=$1 store=$2
+  shift 2
+  "$@" "$COWFS" --create "$store" "$mnt"
+  "$@" tar -C "$COWFS_SRC_DIR" -cf source.tar lib tools
+  "$@" tar -C "$mnt" -xf source.tar
+  "$@" "$COWSNAP" create "$mnt" before
+  "$@" mkdir "$mnt/.cowfs/by.hand"
+  "$@" sh -c "rm -r '$mnt/lib' && head -c 3000000 /dev/urandom >'$mnt/large' && cp '$mnt/large' '$mnt/copy' && cmp '$mnt/large' '$mnt/copy'"
+  "$@" diff -r "$COWFS_SRC_DIR/lib" "$mnt/.cowfs/before/lib"
+  refused 'Read-only' "$@" touch "$mnt/.cowfs/before/lib/x"
+  "$@" "$COWSNAP" fork "$mnt/.cowfs/before" work
+  "$@" sh -c "echo changed >'$mnt/.cowfs/work/lib/new' && mv '$mnt/.cowfs/work/lib' '$mnt/lib2' && mv '$mnt/.cowfs/work' '$mnt/.cowfs/renamed'"
+  same changed "$("$@" cat "$mnt/lib2/new")" "file moved between volumes"
+  "$@" "$COWSNAP" delete "$mnt" renamed
+  "$@" rmdir "$mnt/.cowfs/by.hand"
+  "$@" "$COWSNAP" sync "$mnt"
+  "$@" sh -c "kill -KILL \$(pgrep -f '^$COWFS --create $store $mnt\$')"
+  eventually 20 "the daemon dies" none_of "--create $store $mnt"
+  "$@" "$COWFS" --unmount "$mnt"
+  "$@" "$COWFS" "$store" "$mnt" -o ro,volume=before
+  "$@" diff -r "$COWFS_SRC_DIR/lib" "$mnt/lib"
+  "$@" "$COWFS" --unmount "$mnt"
+  "$@" "$COWFS" "$store" "$mnt"
+  "$@" cmp "$mnt/large" "$mnt/copy"
+  same changed "$("$@" cat "$mnt/lib2/new")" "file after the death of the daemon"
+}
+
+promise_a_user_does_the_whole_job_without_root() {
+  only_cowfs
+  need_cowfs
+  user_world
+  mkdir mine mine/mnt
+  chmod 755 "$T"
+  chown -R 61001:61001 mine
+  cd mine
+  user_cycle "$T/mine/mnt" "$T/mine/store" as 61001
+  # The daemon ends by SIGTERM while a mapping of a file that its owner cannot open is dirty.
+  mkfifo hold.fifo ready.fifo
+  as 61001 "$(program dirty_mapping)" store "$T/mine/mnt/mapped" 1234567 7 <hold.fifo >ready.fifo &
+  exec 9>hold.fifo
+  read -r _ <ready.fifo
+  as 61001 chmod 000 "$T/mine/mnt/mapped"
+  kill -TERM "$(processes_naming "$T/mine/store" | head -n 1)"
+  eventually 30 "the daemon ends" none_of "$T/mine/store"
+  exec 9>&-
+  wait $! || true
+  ! mounted "$T/mine/mnt" || as 61001 fusermount3 -uz "$T/mine/mnt"
+  as 61001 "$COWFS" "$T/mine/store" "$T/mine/mnt"
+  as 61001 chmod 600 "$T/mine/mnt/mapped"
+  as 61001 "$(program dirty_mapping)" check "$T/mine/mnt/mapped" 1234567 7
+  as 61001 fusermount3 -u "$T/mine/mnt"
+  eventually 20 "the daemon ends" none_of "$T/mine/store"
+  cd "$T"
+  end_world
+}
+
+# In a user namespace of the user's own no helper with more rights is needed: mount(2) is allowed there.
+promise_a_user_namespace_is_enough() {
+  only_cowfs
+  need_cowfs
+  need_tool unshare
+  user_world
+  mkdir mine mine/mnt
+  chmod 755 "$T"
+  chown -R 61001:61001 mine
+  as 61001 unshare --user --map-root-user --mount true || skip "no user namespaces here"
+  cat >inside.sh <<END
+set -eu
+cd "$T/mine"
+"$COWFS" --create store mnt
+echo hello >mnt/file
+"$COWSNAP" create -q mnt s
+echo changed >mnt/file
+test "\$(cat mnt/.cowfs/s/file)" = hello
+test "\$(stat -c %u mnt/file)" = 0
+"$COWFS" --unmount mnt
+"$COWFS" store mnt
+test "\$(cat mnt/file)" = changed
+umount mnt
+END
+  as 61001 unshare --user --map-root-user --mount --propagation private sh inside.sh
+  eventually 20 "the daemon ends" none_of "$T/mine/store"
+  same 61001 "$(stat -c %u mine/store)" "owner of the store, seen from outside"
+  end_world
+}
+
 promise_a_user_may_let_others_in_where_the_machine_allows_it() {
   only_cowfs
   need_cowfs
