@@ -47,6 +47,7 @@ std::optional<Violation> Session::apply(const Operation& operation) {
     if (auto violation = apply_one(one)) return violation;
     if (last_.outcome != Outcome::kOk) break;
   }
+  if (auto violation = check_invariants(machine_)) return violation;
   return compare();
 }
 
@@ -80,7 +81,6 @@ std::optional<Violation> Session::apply_one(const Operation& op) {
   last_.value += result.value;
   last_.number = result.number;
   last_.events.insert(last_.events.end(), result.events.begin(), result.events.end());
-  if (auto violation = check_invariants(machine_)) return violation;
   // Without a frame nothing may have happened; the reference model is not asked at all.
   if (result.outcome == Outcome::kOutOfMemory) return std::nullopt;
   if (!outcome_is_specified(op.verb) && result.outcome != Outcome::kOk) return std::nullopt;
