@@ -41,7 +41,7 @@ class Generator {
       Operation op;
       op.verb = Verb::kProgram;
       op.name = "prog";
-      op.layout = {.text = 2, .data = 1, .bss = 1, .heap = 1, .stack = 1};
+      op.layout = wish_.program;
       add(op);
     }
     Operation op;
@@ -281,7 +281,7 @@ TraceWish kernel_wish(Profile profile, bool disk_files) {
   wish.truncate = false;
   wish.replacement = false;
   wish.kernel_state = false;
-  wish.exec = false;
+  wish.program = {};  // a real program has areas of its own, where nobody looks
   return wish;
 }
 

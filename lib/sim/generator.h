@@ -33,6 +33,7 @@ struct TraceWish {
   bool kernel_state = true;  // pins, locks, close: what only a machine has
   bool violations = true;   // accesses beyond the end and against the permissions
   bool restarts = false;    // remount, kill
+  ProgramLayout program{.text = 2, .data = 1, .bss = 1, .heap = 1, .stack = 1};
 };
 
 /// For `cowsim fuzz`: everything, on a small machine; the profile, policy and size follow the seed.

@@ -138,6 +138,8 @@ Outcome Machine::handle_fault(const Fault& fault) {
 Outcome Machine::handle_missing(const Fault& fault) {
   if (fault.area.object &&
       fault.area.object_page + fault.index >= objects_.at(*fault.area.object).pages.size()) {
+    // Linux maps what lies around before it finds that the page itself is beyond the end.
+    if (!fault.write) fault_around(fault);
     emit(EventKind::kBus, about(fault.process, fault.area, fault.index));
     return Outcome::kBus;
   }
