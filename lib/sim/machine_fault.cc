@@ -140,6 +140,8 @@ Outcome Machine::handle_missing(const Fault& fault) {
       fault.area.object_page + fault.index >= objects_.at(*fault.area.object).pages.size()) {
     // Linux maps what lies around before it finds that the page itself is beyond the end.
     if (!fault.write) fault_around(fault);
+    // And it makes the area ready for private pages before it finds that there is none to copy.
+    if (fault.write && !fault.area.shared) fault.area.anonymous_memory = true;
     emit(EventKind::kBus, about(fault.process, fault.area, fault.index));
     return Outcome::kBus;
   }

@@ -262,6 +262,7 @@ ExitCode compare_seeds(const OracleOptions& options) {
     adopted.copied += verdict->adopted.copied;
     adopted.written_back += verdict->adopted.written_back;
     if (verdict->difference.empty()) continue;
+    if (failed > 0) print_error(kCowsim, fmt::format("seed {}: {}", seed, verdict->difference));
     if (failed++ == 0) report_failure(options, seed, verdict->difference, wish.settings, operations);
   }
   fmt::print("{} seeds, {} steps, {} seeds differ; adopted: {} pages left out around a fault, {} copies for re-use, {} after "

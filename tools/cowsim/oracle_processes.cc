@@ -104,7 +104,9 @@ Result<Observation> Processes::perform(const sim::Operation& op, const sim::Mach
     case sim::Verb::kProgram:
     case sim::Verb::kWarm:
     case sim::Verb::kPicture: return Observation{};
-    case sim::Verb::kProcess: return first_process(op);
+    case sim::Verb::kProcess:
+      if (!op.other.empty() && !machine.file(op.other)) return kNotPossible;
+      return first_process(op);
     default: break;
   }
   const auto found = actors_.find(op.process);
@@ -127,6 +129,8 @@ Result<Observation> Processes::perform(const sim::Operation& op, const sim::Mach
     case sim::Verb::kFork:
     case sim::Verb::kVfork: return make_child(op, actor);
     case sim::Verb::kExec:
+      if (!machine.file(op.other)) return kNotPossible;
+      return leave(op, actor);
     case sim::Verb::kExit: return leave(op, actor);
     default: return fail(ErrorCode::kNotSupported, "the oracle cannot do '" + sim::to_text(op) + "'");
   }

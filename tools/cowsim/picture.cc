@@ -33,7 +33,8 @@ constexpr const char* kStyle =
     "text{font:13px sans-serif;fill:#000}.h{font-weight:bold;font-size:15px}.s{font-size:11px}"
     ".b{stroke:#333;stroke-width:1.3;fill:#fff}.ro{stroke-dasharray:5 3}.p{fill:#e8f3fb}.f{fill:#f4f4f4}"
     ".cache{fill:#d9f0e6}.zero{fill:#fff}.free{fill:#ddd;stroke:#999}.copy{fill:#f9dd9c;stroke:#D55E00;stroke-width:3}"
-    ".l{stroke:#0072B2;stroke-width:1.5;fill:none}.disk{fill:#d9f0e6}";
+    ".l{stroke:#0072B2;stroke-width:1.5;fill:none}.disk{fill:#d9f0e6}"
+    ".none{fill:#fff;stroke:#aaa;stroke-width:1}.swap{fill:#eee3f3}";
 
 /// What a page or frame holds, by its first byte.
 std::string shown_byte(const std::string& bytes) {
@@ -150,7 +151,7 @@ class Picture {
     const std::string kind = sim::entry_kind(machine_, {process.name, area.name, index});
     const Entry* entry = machine_.entry(process.name, area.name, index);
     const bool present = entry != nullptr && entry->present();
-    box(x, y, kBoxWidth, kind == "rw" ? "p" : "p ro");
+    box(x, y, kBoxWidth, kind == "rw" ? "p" : present ? "p ro" : "none");
     const auto bytes = machine_.peek(process.name, area.name, index);
     std::string label = fmt::format("{}.{}", area.name, index);
     if (present && bytes) label += "  " + shown_byte(*bytes);
@@ -181,7 +182,20 @@ class Picture {
       }
       y += kPitch + 4;
     }
-    return y;
+    return draw_swap(y);
+  }
+
+  int draw_swap(int y) {
+    if (machine_.swap().total() == 0 || machine_.swap().total() > kMostPages) return y;
+    text(kLeft, y + 18, "h", "swap");
+    int x = kLeft + 110;
+    for (std::uint32_t i = 0; i < machine_.swap().total(); ++i) {
+      const sim::Slot& slot = machine_.swap()[sim::SlotId{i}];
+      box(x, y, 46, slot.used ? "swap" : "free");
+      text(x + 6, y + 18, "s", fmt::format("s{} {}", i, slot.used ? shown_byte(slot.bytes) : ""));
+      x += 52;
+    }
+    return y + kPitch + 4;
   }
 
   int draw_legend(int y) {
