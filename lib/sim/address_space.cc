@@ -24,7 +24,8 @@ Area* AddressSpace::find(std::string_view name) {
 }
 
 const Area* AddressSpace::containing(PageNumber page) const {
-  const auto area = std::ranges::find_if(areas, [page](const Area& one) { return one.contains(page); });
+  const auto area =
+      std::ranges::find_if(areas, [page](const Area& one) { return one.contains(page); });
   return area == areas.end() ? nullptr : &*area;
 }
 
@@ -51,9 +52,11 @@ std::vector<ProgramArea> program_areas(const ProgramLayout& layout) {
   const std::uint64_t data_start = kTextStart + layout.text;
   std::vector<ProgramArea> areas{
       {"text", AreaKind::kText, PageNumber{kTextStart}, layout.text, Access::kReadExecute, 0},
-      {"data", AreaKind::kData, PageNumber{data_start}, layout.data, Access::kReadWrite, layout.text},
+      {"data", AreaKind::kData, PageNumber{data_start}, layout.data, Access::kReadWrite,
+       layout.text},
       {"bss", AreaKind::kBss, PageNumber{kBssStart}, layout.bss, Access::kReadWrite, std::nullopt},
-      {"heap", AreaKind::kHeap, PageNumber{kHeapStart}, layout.heap, Access::kReadWrite, std::nullopt},
+      {"heap", AreaKind::kHeap, PageNumber{kHeapStart}, layout.heap, Access::kReadWrite,
+       std::nullopt},
       {"stack", AreaKind::kStack, PageNumber{kStackEnd - layout.stack}, layout.stack,
        Access::kReadWrite, std::nullopt}};
   std::erase_if(areas, [](const ProgramArea& area) { return area.pages == 0; });

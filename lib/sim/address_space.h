@@ -3,7 +3,8 @@
 //   page number   0x400      0x600      0x800   0x10000 ...            0x7ff00
 //                 text data  bss        heap    mapped areas, 4 MiB      stack (grows down)
 //
-// Pages of an area are named by their index from 0; those of the stack count downward from its first page.
+// Pages of an area are named by their index from 0; those of the stack count downward from its
+// first page.
 #pragma once
 
 #include <optional>

@@ -50,7 +50,8 @@ class Check {
 
   static Found areas_of(const AddressSpace& space) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
-    for (const Area& area : space.areas) places.emplace_back(raw(area.start), raw(area.start) + area.pages);
+    for (const Area& area : space.areas)
+      places.emplace_back(raw(area.start), raw(area.start) + area.pages);
     std::ranges::sort(places);
     for (std::size_t i = 1; i < places.size(); ++i) {
       if (places[i].first < places[i - 1].second) return broken("I4", "two areas overlap");
@@ -66,7 +67,8 @@ class Check {
       return std::nullopt;
     }
     if (entry.frame == kZeroFrame) {
-      return entry.writable ? broken("I3", "{} could write the zero frame", area->name) : std::nullopt;
+      return entry.writable ? broken("I3", "{} could write the zero frame", area->name)
+                            : std::nullopt;
     }
     Mapping& mapping = mappings_[entry.frame];
     ++mapping.entries;
@@ -94,7 +96,8 @@ class Check {
       const auto mapping = mappings_.find(id);
       const std::uint32_t entries = mapping == mappings_.end() ? 0 : mapping->second.entries;
       const std::uint32_t named = entries + (cached.contains(id) ? cached.at(id) : 0) + frame.pins;
-      if (frame.use == FrameUse::kFree && named > 0) return broken("I1", "f{} is free and in use", i);
+      if (frame.use == FrameUse::kFree && named > 0)
+        return broken("I1", "f{} is free and in use", i);
       if (frame.use != FrameUse::kFree && (named != frame.references || named == 0)) {
         return broken("I1", "f{} counts {} references and has {}", i, frame.references, named);
       }
@@ -106,7 +109,8 @@ class Check {
     std::set<FrameId> free;
     for (const FrameId id : machine_.frames().free_list()) {
       if (!free.insert(id).second) return broken("I2", "f{} is in the free list twice", raw(id));
-      if (machine_.frames()[id].use != FrameUse::kFree) return broken("I2", "f{} is free and used", raw(id));
+      if (machine_.frames()[id].use != FrameUse::kFree)
+        return broken("I2", "f{} is free and used", raw(id));
     }
     for (std::uint32_t i = 0; i < machine_.frames().total(); ++i) {
       if (machine_.frames()[FrameId{i}].use == FrameUse::kFree && !free.contains(FrameId{i})) {
@@ -121,7 +125,8 @@ class Check {
       const Frame& frame = machine_.frames()[id];
       // (A page of a file may be writable in shared areas and read-only in private ones.)
       if (mapping.writable && mapping.entries > 1 && frame.use == FrameUse::kAnonymous) {
-        return broken("I3", "f{} has {} entries, and one of them is writable", raw(id), mapping.entries);
+        return broken("I3", "f{} has {} entries, and one of them is writable", raw(id),
+                      mapping.entries);
       }
       const bool slot_is_named = frame.slot && slot_names_.contains(*frame.slot);
       if (frame.exclusive && (mapping.entries > 1 || slot_is_named)) {
@@ -144,7 +149,8 @@ class Check {
     for (std::uint32_t i = 0; i < swap.total(); ++i) {
       const SlotId id{i};
       const Slot& slot = swap[id];
-      if (slot.used == free.contains(id)) return broken("I5", "s{} is neither used nor free, or both", i);
+      if (slot.used == free.contains(id))
+        return broken("I5", "s{} is neither used nor free, or both", i);
       const std::uint32_t names = slot_names_.contains(id) ? slot_names_.at(id) : 0;
       if ((slot.used ? slot.references : 0) != names) {
         return broken("I5", "s{} counts {} references and has {}", i, slot.references, names);
@@ -158,7 +164,8 @@ class Check {
 
   bool dirty(FrameId id, bool noticed) const {
     const auto mapping = mappings_.find(id);
-    return machine_.frames()[id].dirty || (!noticed && mapping != mappings_.end() && mapping->second.dirty);
+    return machine_.frames()[id].dirty ||
+           (!noticed && mapping != mappings_.end() && mapping->second.dirty);
   }
 
   Found backing() {
@@ -166,7 +173,8 @@ class Check {
       const bool noticed = machine_.settings().write_notify && object.kind == FileKind::kDisk;
       for (std::size_t i = 0; object.kind == FileKind::kDisk && i < object.pages.size(); ++i) {
         const CachePage& page = object.pages[i];
-        if (page.frame && !dirty(*page.frame, noticed) && machine_.frames()[*page.frame].bytes != page.disk) {
+        if (page.frame && !dirty(*page.frame, noticed) &&
+            machine_.frames()[*page.frame].bytes != page.disk) {
           return broken("I6", "{}.{} counts as clean and differs from the disk", object.name, i);
         }
       }
@@ -190,7 +198,8 @@ class Check {
       if (process.vfork_parent.empty()) continue;
       ++waited_for[process.vfork_parent];
       const Process* parent = machine_.process(process.vfork_parent);
-      if (parent == nullptr || parent->state != ProcessState::kVforkWait || parent->space != process.space) {
+      if (parent == nullptr || parent->state != ProcessState::kVforkWait ||
+          parent->space != process.space) {
         return broken("I7", "{} does not wait for its vfork child {}", process.vfork_parent, name);
       }
     }
@@ -221,7 +230,8 @@ std::optional<Violation> check_nothing_is_left(Machine& machine) {
   if (machine.frames().used() != 0) {
     return broken("I10", "{} frames are still used", machine.frames().used());
   }
-  if (machine.swap().used() != 0) return broken("I10", "{} swap slots are still used", machine.swap().used());
+  if (machine.swap().used() != 0)
+    return broken("I10", "{} swap slots are still used", machine.swap().used());
   return std::nullopt;
 }
 

@@ -11,11 +11,11 @@ namespace cowfs::sim {
 struct Counters {
   std::uint64_t missing_faults = 0;
   std::uint64_t protection_faults = 0;
-  std::uint64_t major_faults = 0;  // that had to read from disk or swap
-  std::uint64_t minor_faults = 0;  // all other successful ones
-  std::uint64_t violations = 0;    // segv and bus
-  std::uint64_t copies = 0;        // pages copied at a write
-  std::uint64_t fork_copies = 0;   // pages copied by fork itself
+  std::uint64_t major_faults = 0;   // that had to read from disk or swap
+  std::uint64_t minor_faults = 0;   // all other successful ones
+  std::uint64_t violations = 0;     // segv and bus
+  std::uint64_t copies = 0;         // pages copied at a write
+  std::uint64_t fork_copies = 0;    // pages copied by fork itself
   std::uint64_t wasted_copies = 0;  // of those, given back before the child ever used them
   std::uint64_t zero_fills = 0;
   std::uint64_t reuses = 0;

@@ -1,4 +1,5 @@
-// What happened inside of one operation, in order: the log, the captions and `cowsim explain` read it.
+// What happened inside of one operation, in order: the log, the captions and `cowsim explain` read
+// it.
 #pragma once
 
 #include <cstdint>
@@ -33,20 +34,20 @@ enum class EventKind : std::uint8_t {
   kFileWrite,        // a page is written to its file
   kSwapIn,
   kSwapOut,
-  kDropClean,        // a clean page is overwritten: its backing store has it
-  kVictim,           // replacement chose this frame
-  kFree,             // a frame goes to the free list
-  kShare,            // fork: count entries were copied and their frames are shared now
-  kProtect,          // count entries lost their write permission: w=0
-  kCopyAtFork,       // fork copied count pages at once
-  kNewSpace,         // a new, empty address space
-  kDropSpace,        // the last user of an address space left it
-  kSuspend,          // the parent waits for its vfork child
+  kDropClean,   // a clean page is overwritten: its backing store has it
+  kVictim,      // replacement chose this frame
+  kFree,        // a frame goes to the free list
+  kShare,       // fork: count entries were copied and their frames are shared now
+  kProtect,     // count entries lost their write permission: w=0
+  kCopyAtFork,  // fork copied count pages at once
+  kNewSpace,    // a new, empty address space
+  kDropSpace,   // the last user of an address space left it
+  kSuspend,     // the parent waits for its vfork child
   kResume,
-  kNoticeWrite,      // the first write to a clean page of a file is noted: the page is dirty now
+  kNoticeWrite,  // the first write to a clean page of a file is noted: the page is dirty now
   kGrowStack,
-  kVforkWarning,     // a vfork child did something else than exec or exit
-  kRaceWarning,      // two processes wrote one shared page without a common lock
+  kVforkWarning,  // a vfork child did something else than exec or exit
+  kRaceWarning,   // two processes wrote one shared page without a common lock
 };
 
 std::string_view event_name(EventKind kind);

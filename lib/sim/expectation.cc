@@ -37,7 +37,8 @@ PlaceInMemory read_memory_place(TokenReader& in) {
   PlaceInMemory place;
   const std::size_t colon = text.find(':');
   const std::size_t dot = text.find('.', colon == std::string::npos ? 0 : colon);
-  const auto page = dot == std::string::npos ? std::nullopt : parse_number(std::string_view(text).substr(dot + 1));
+  const auto page = dot == std::string::npos ? std::nullopt
+                                             : parse_number(std::string_view(text).substr(dot + 1));
   if (colon == std::string::npos || !page) {
     in.complain(fmt::format("'{}': expected PROCESS:AREA.PAGE", text));
     return place;
@@ -97,7 +98,9 @@ void read_rest(TokenReader& in, Expectation& expect) {
       return;
     }
     case ExpectKind::kValue: expect.bytes = in.bytes(); return;
-    case ExpectKind::kOutcome: expect.word = in.name("ok, segv, bus, oom, suspended, busy or invalid"); return;
+    case ExpectKind::kOutcome:
+      expect.word = in.name("ok, segv, bus, oom, suspended, busy or invalid");
+      return;
     case ExpectKind::kEntry:
     case ExpectKind::kBacking:
       expect.left = read_memory_place(in);
@@ -157,7 +160,8 @@ Unmet compare_references(const Expectation& expect, const Machine& machine) {
   return compare(std::int64_t{references}, expect.number);
 }
 
-Unmet compare_bytes(const std::optional<std::string>& page, std::size_t offset, const std::string& bytes) {
+Unmet compare_bytes(const std::optional<std::string>& page, std::size_t offset,
+                    const std::string& bytes) {
   if (!page) return "there is no such page";
   const std::string seen = page->substr(std::min(offset, page->size()), bytes.size());
   if (seen == bytes) return std::nullopt;
@@ -179,7 +183,8 @@ Unmet compare_process(const Expectation& expect, const Machine& machine) {
   const Process* left = machine.process(expect.left.process);
   if (left == nullptr) return "there is no such process";
   if (expect.kind == ExpectKind::kPid) return compare(std::int64_t{left->pid}, expect.number);
-  if (expect.kind == ExpectKind::kResult) return compare(static_cast<std::int64_t>(left->result), expect.number);
+  if (expect.kind == ExpectKind::kResult)
+    return compare(static_cast<std::int64_t>(left->result), expect.number);
   const Process* right = machine.process(expect.right.process);
   if (right == nullptr) return "there is no such process";
   if ((left->space == right->space) == expect.equal) return std::nullopt;
@@ -240,7 +245,8 @@ std::optional<std::string> unmet(const Expectation& expect, const Session& sessi
       return compare_bytes(machine.disk_page(expect.left.area, expect.left.page), 0, expect.bytes);
     case ExpectKind::kFile:
       return compare_bytes(machine.file_page(expect.left.area, expect.left.page), 0, expect.bytes);
-    case ExpectKind::kOutcome: return compare(outcome_name(session.last().outcome), std::string_view(expect.word));
+    case ExpectKind::kOutcome:
+      return compare(outcome_name(session.last().outcome), std::string_view(expect.word));
     case ExpectKind::kValue:
       if (session.last().value == expect.bytes) return std::nullopt;
       return "it is " + quoted(session.last().value);
@@ -253,7 +259,8 @@ std::optional<std::string> unmet(const Expectation& expect, const Session& sessi
     case ExpectKind::kResult: return compare_process(expect, machine);
     case ExpectKind::kGauge:
       if (expect.moved) return compare(session.moved(expect.word), expect.number);
-      return compare(static_cast<std::int64_t>(gauge(machine, expect.word).value_or(0)), expect.number);
+      return compare(static_cast<std::int64_t>(gauge(machine, expect.word).value_or(0)),
+                     expect.number);
   }
   return std::nullopt;
 }

@@ -1,7 +1,7 @@
 // Physical memory: frames, their reference counts, and the free-frame list.
 //
-// Frames come from the free list lowest first. The zero frame (kZeroFrame) is not in the table: nobody
-// counts its references.
+// Frames come from the free list lowest first. The zero frame (kZeroFrame) is not in the table:
+// nobody counts its references.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,8 @@
 
 namespace cowfs::sim {
 
-std::optional<Violation> check_operations(const MachineSettings& settings, const std::vector<Operation>& operations) {
+std::optional<Violation> check_operations(const MachineSettings& settings,
+                                          const std::vector<Operation>& operations) {
   Session session(settings);
   for (const Operation& operation : operations) {
     if (auto violation = session.apply(operation)) return violation;
@@ -21,7 +22,8 @@ std::vector<Operation> shrink(std::vector<Operation> operations, const StillFail
     for (std::size_t at = 0; at < operations.size();) {
       std::vector<Operation> without = operations;
       const auto first = without.begin() + static_cast<std::ptrdiff_t>(at);
-      without.erase(first, first + static_cast<std::ptrdiff_t>(std::min(piece, without.size() - at)));
+      without.erase(first,
+                    first + static_cast<std::ptrdiff_t>(std::min(piece, without.size() - at)));
       if (still_fails(without)) {
         operations = std::move(without);
         smaller = true;

@@ -13,11 +13,13 @@
 namespace cowfs::sim {
 
 /// What one list of operations breaks; nothing when all is well.
-std::optional<Violation> check_operations(const MachineSettings& settings, const std::vector<Operation>& operations);
+std::optional<Violation> check_operations(const MachineSettings& settings,
+                                          const std::vector<Operation>& operations);
 
 using StillFails = std::function<bool(const std::vector<Operation>&)>;
 
-/// Takes operations out while the rest still fails: the result fails, and no single one can be missed.
+/// Takes operations out while the rest still fails: the result fails, and no single one can be
+/// missed.
 std::vector<Operation> shrink(std::vector<Operation> operations, const StillFails& still_fails);
 
 struct Failure {

@@ -150,7 +150,8 @@ class Generator {
     op.other = of_file ? any_file() : "anon";
     op.shared = wish_.shared && random_.one_in(2);
     if (of_file && !wish_.violations) op.count = std::min(op.count, kFilePages);
-    if (of_file && random_.one_in(3)) op.from = random_.below(wish_.violations ? kFilePages : kFilePages - op.count + 1);
+    if (of_file && random_.one_in(3))
+      op.from = random_.below(wish_.violations ? kFilePages : kFilePages - op.count + 1);
     if (wish_.protect && random_.one_in(8)) op.access = Access::kReadOnly;
     add(op);
   }
@@ -195,7 +196,8 @@ class Generator {
     op.name = any_file();
     const std::uint32_t page = random_.below(kFilePages);
     op.pages = {page, page, false};
-    if (op.verb == Verb::kPwrite) op.bytes = std::string(1, static_cast<char>('a' + random_.below(26)));
+    if (op.verb == Verb::kPwrite)
+      op.bytes = std::string(1, static_cast<char>('a' + random_.below(26)));
     add(op);
   }
 

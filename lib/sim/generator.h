@@ -21,18 +21,18 @@ struct TraceWish {
   std::uint32_t most_processes = 5;
   std::uint32_t most_areas = 6;
   std::uint32_t most_area_pages = 6;
-  bool files = true;        // file mappings, pread, pwrite; files f0 (disk) and f1 (tmpfs)
-  bool disk_files = true;   // f0 as well, not only f1
+  bool files = true;       // file mappings, pread, pwrite; files f0 (disk) and f1 (tmpfs)
+  bool disk_files = true;  // f0 as well, not only f1
   bool truncate = true;
-  bool shared = true;       // shared mappings
+  bool shared = true;  // shared mappings
   bool vfork = true;
   bool exec = true;
   bool protect = true;
   bool unmap = true;
-  bool replacement = true;  // evict, reclaim
+  bool replacement = true;   // evict, reclaim
   bool kernel_state = true;  // pins, locks, close: what only a machine has
-  bool violations = true;   // accesses beyond the end and against the permissions
-  bool restarts = false;    // remount, kill
+  bool violations = true;    // accesses beyond the end and against the permissions
+  bool restarts = false;     // remount, kill
   ProgramLayout program{.text = 2, .data = 1, .bss = 1, .heap = 1, .stack = 1};
 };
 

@@ -7,10 +7,10 @@
 
 namespace cowfs::sim {
 
-enum class FrameId : std::uint32_t {};   // a page of physical memory
-enum class SlotId : std::uint32_t {};    // a page of the swap area
-enum class ObjectId : std::uint32_t {};  // a file, or the memory behind a shared anonymous area
-enum class SpaceId : std::uint32_t {};   // an address space (mm_struct)
+enum class FrameId : std::uint32_t {};     // a page of physical memory
+enum class SlotId : std::uint32_t {};      // a page of the swap area
+enum class ObjectId : std::uint32_t {};    // a file, or the memory behind a shared anonymous area
+enum class SpaceId : std::uint32_t {};     // an address space (mm_struct)
 enum class PageNumber : std::uint64_t {};  // virtual address / page size
 
 using cowfs::raw;

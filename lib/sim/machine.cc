@@ -14,7 +14,9 @@ std::string_view outcome_name(Outcome outcome) {
 }
 
 Machine::Machine(const MachineSettings& settings)
-    : settings_(settings), frames_(settings.frames, settings.page_size), swap_(settings.swap_slots) {}
+    : settings_(settings),
+      frames_(settings.frames, settings.page_size),
+      swap_(settings.swap_slots) {}
 
 StepResult Machine::apply(const Operation& operation) {
   StepResult result;
@@ -86,7 +88,8 @@ void Machine::warn_of_vfork(const Process& process, Verb verb) {
 
 Outcome Machine::map(Process& process, const Operation& op) {
   AddressSpace& space = spaces_.at(process.space);
-  if (space.find(op.name) != nullptr || op.count == 0 || op.count > kMostAreaPages) return Outcome::kInvalid;
+  if (space.find(op.name) != nullptr || op.count == 0 || op.count > kMostAreaPages)
+    return Outcome::kInvalid;
   Area area;
   area.name = op.name;
   area.pages = op.count;
@@ -181,7 +184,8 @@ Outcome Machine::protect(Process& process, const Operation& op) {
   area->access = op.access;
   ++counters_.syscalls;
   counters_.nanoseconds += cost::kSyscall;
-  if (area->writable() && !was_writable && settings_.protect_restores) restore_permissions(space, *area);
+  if (area->writable() && !was_writable && settings_.protect_restores)
+    restore_permissions(space, *area);
   if (area->writable()) return Outcome::kOk;
   for (std::uint32_t i = 0; i < area->pages; ++i) {
     if (Entry* entry = space.table.find(area->page_at(i))) entry->writable = false;
@@ -189,7 +193,8 @@ Outcome Machine::protect(Process& process, const Operation& op) {
   return Outcome::kOk;
 }
 
-// Linux: can_change_pte_writable() and vma_wants_manual_pte_write_upgrade(), mm/mprotect.c and mm/mmap.c.
+// Linux: can_change_pte_writable() and vma_wants_manual_pte_write_upgrade(), mm/mprotect.c and
+// mm/mmap.c.
 void Machine::restore_permissions(AddressSpace& space, Area& area) {
   for (std::uint32_t i = 0; i < area.pages; ++i) {
     Entry* entry = space.table.find(area.page_at(i));
@@ -262,9 +267,11 @@ std::optional<std::string> Machine::peek(std::string_view process_name, std::str
   const Area* area = space == nullptr ? nullptr : space->find(area_name);
   if (area == nullptr || index >= area->pages) return std::nullopt;
   const Entry* found = space->table.find(area->page_at(index));
-  if (found != nullptr && found->present() && found->frame != kZeroFrame) return frames_[found->frame].bytes;
+  if (found != nullptr && found->present() && found->frame != kZeroFrame)
+    return frames_[found->frame].bytes;
   if (found != nullptr && found->swapped()) return swap_[found->slot].bytes;
-  if (!area->object || (found != nullptr && found->present())) return std::string(settings_.page_size, '\0');
+  if (!area->object || (found != nullptr && found->present()))
+    return std::string(settings_.page_size, '\0');
   const MemoryObject& object = objects_.at(*area->object);
   const std::uint32_t page = area->object_page + index;
   if (page >= object.pages.size()) return std::nullopt;
@@ -287,12 +294,14 @@ std::size_t Machine::page_tables() const {
 
 // ---- what the kernel of an oracle chose ----
 
-void Machine::adopt_unmapped(std::string_view process_name, std::string_view area, std::uint32_t index) {
+void Machine::adopt_unmapped(std::string_view process_name, std::string_view area,
+                             std::uint32_t index) {
   Entry* found = const_cast<Entry*>(entry(process_name, area, index));
   if (found != nullptr) zap(spaces_.at(process(process_name)->space), PageNumber{}, *found);
 }
 
-void Machine::adopt_copy(std::string_view process_name, std::string_view area, std::uint32_t index) {
+void Machine::adopt_copy(std::string_view process_name, std::string_view area,
+                         std::uint32_t index) {
   Entry* found = const_cast<Entry*>(entry(process_name, area, index));
   if (found == nullptr || !found->present()) return;
   guarded_.push_back(found->frame);

@@ -1,8 +1,10 @@
-// A machine: physical memory, a swap area, files with their page cache, and processes with address spaces.
+// A machine: physical memory, a swap area, files with their page cache, and processes with address
+// spaces.
 //
-// apply() executes one operation. A memory access is what the CPU does: translate; where the entry does not
-// allow it, fault, let the kernel handle the fault, and execute the access again. What happened on the way is
-// in the result as a list of events. Everything is a function of the operations: no clock, no chance.
+// apply() executes one operation. A memory access is what the CPU does: translate; where the entry
+// does not allow it, fault, let the kernel handle the fault, and execute the access again. What
+// happened on the way is in the result as a list of events. Everything is a function of the
+// operations: no clock, no chance.
 //
 //   fork, exec, exit, vfork      machine_processes.cc
 //   the access and its faults    machine_fault.cc
@@ -38,16 +40,17 @@ enum class Outcome : std::uint8_t {
   kBus,
   kOutOfMemory,  // nothing changed that a process can see
   kSuspended,    // the process waits for its vfork child
-  kBusy,         // a file that is being executed would be written, or the reverse; a lock that another holds
-  kInvalid,      // a name that does not exist, or exists already; nothing was tried
+  kBusy,     // a file that is being executed would be written, or the reverse; a lock that another
+             // holds
+  kInvalid,  // a name that does not exist, or exists already; nothing was tried
 };
 
 std::string_view outcome_name(Outcome outcome);
 
 struct StepResult {
   Outcome outcome = Outcome::kOk;
-  std::string value;             // of a read: one byte a page
-  std::uint64_t number = 0;      // what a call returned: pid of fork, size of stat
+  std::string value;         // of a read: one byte a page
+  std::uint64_t number = 0;  // what a call returned: pid of fork, size of stat
   Events events;
 };
 
@@ -85,7 +88,8 @@ class Machine {
   StepResult apply(const Operation& operation);
 
   /// The page as its process would read it, without touching anything; nothing where it must not.
-  std::optional<std::string> peek(std::string_view process, std::string_view area, std::uint32_t index) const;
+  std::optional<std::string> peek(std::string_view process, std::string_view area,
+                                  std::uint32_t index) const;
 
   /// The page of a file as read(2) would return it; and as it is on disk.
   std::optional<std::string> file_page(std::string_view file, std::uint32_t page) const;
@@ -94,11 +98,12 @@ class Machine {
   /// The entry of a page; nullptr where there is no such page or no table.
   const Entry* entry(std::string_view process, std::string_view area, std::uint32_t index) const;
 
-  /// Forgets all files, as at shutdown after the last process: what is left in memory then has leaked.
+  /// Forgets all files, as at shutdown after the last process: what is left in memory then has
+  /// leaked.
   void forget_files();
 
-  /// The kernel chose otherwise where it is free to (lib/sim documentation of the oracle): a page that was
-  /// mapped around a fault was not; a page that was re-used was copied.
+  /// The kernel chose otherwise where it is free to (lib/sim documentation of the oracle): a page
+  /// that was mapped around a fault was not; a page that was re-used was copied.
   void adopt_unmapped(std::string_view process, std::string_view area, std::uint32_t index);
   void adopt_copy(std::string_view process, std::string_view area, std::uint32_t index);
 

@@ -7,7 +7,8 @@
 namespace cowfs::sim {
 namespace {
 
-// A page in swap that others share faults twice before a write to it succeeds: missing, then protection.
+// A page in swap that others share faults twice before a write to it succeeds: missing, then
+// protection.
 constexpr int kMostAttempts = 3;
 
 Event about(const Process& process, const Area& area, std::uint32_t index) {
@@ -20,7 +21,8 @@ Event about(const Process& process, const Area& area, std::uint32_t index) {
 
 }  // namespace
 
-Outcome Machine::access_range(Process& process, const Operation& op, AccessKind kind, StepResult& result) {
+Outcome Machine::access_range(Process& process, const Operation& op, AccessKind kind,
+                              StepResult& result) {
   const Area* area = spaces_.at(process.space).find(op.name);
   const std::uint32_t last = op.pages.whole && area != nullptr ? area->pages - 1 : op.pages.last;
   if (op.pages.first > last || op.offset + op.bytes.size() > settings_.page_size ||
@@ -55,7 +57,8 @@ Outcome Machine::copy_memory(Process& process, const Operation& op) {
   return Outcome::kOk;
 }
 
-Outcome Machine::access(const MemoryAccess& access, std::string_view area_name, std::uint32_t index) {
+Outcome Machine::access(const MemoryAccess& access, std::string_view area_name,
+                        std::uint32_t index) {
   AddressSpace& space = spaces_.at(access.process.space);
   const bool write = access.kind == AccessKind::kWrite || access.kind == AccessKind::kPin;
   for (int attempt = 1;; ++attempt) {
@@ -63,8 +66,8 @@ Outcome Machine::access(const MemoryAccess& access, std::string_view area_name, 
     ++counters_.attempts;
     guarded_.clear();
     Area* area = space.find(area_name);
-    const bool inside = area != nullptr &&
-                        (index < area->pages || grow_stack(access.process, space, *area, index));
+    const bool inside =
+        area != nullptr && (index < area->pages || grow_stack(access.process, space, *area, index));
     const bool allowed = inside && (!write || area->writable()) &&
                          (access.kind != AccessKind::kFetch || area->executable());
     if (!allowed) {
@@ -79,13 +82,15 @@ Outcome Machine::access(const MemoryAccess& access, std::string_view area_name, 
       complete(access, *area, index, entry);
       return Outcome::kOk;
     }
-    const Outcome outcome = handle_fault({access.process, space, *area, index, page, write, access});
+    const Outcome outcome =
+        handle_fault({access.process, space, *area, index, page, write, access});
     if (outcome != Outcome::kOk) return outcome;
     emit(EventKind::kRetry);
   }
 }
 
-bool Machine::grow_stack(const Process& process, AddressSpace& space, Area& area, std::uint32_t index) {
+bool Machine::grow_stack(const Process& process, AddressSpace& space, Area& area,
+                         std::uint32_t index) {
   if (!area.grows_down || index >= kStackLimit) return false;
   const std::uint32_t more = index + 1 - area.pages;
   const PageNumber start{raw(area.start) - more};
@@ -104,7 +109,8 @@ void Machine::complete(const MemoryAccess& access, Area& area, std::uint32_t ind
   entry.accessed = true;
   counters_.nanoseconds += cost::kHit;
   if (entry.frame == kZeroFrame) {
-    if (access.out != nullptr) access.out->assign(access.whole_page ? settings_.page_size : 1, '\0');
+    if (access.out != nullptr)
+      access.out->assign(access.whole_page ? settings_.page_size : 1, '\0');
     return;
   }
   Frame& frame = frames_[entry.frame];
@@ -147,7 +153,8 @@ Outcome Machine::handle_missing(const Fault& fault) {
   }
   if (fault.space.table.at(fault.page).swapped()) return swap_in(fault);
   if (fault.area.shared) {
-    return has_bug(SeededBug::kCopySharedArea) && fault.write ? map_private_file(fault) : map_shared(fault);
+    return has_bug(SeededBug::kCopySharedArea) && fault.write ? map_private_file(fault)
+                                                              : map_shared(fault);
   }
   return fault.area.object ? map_private_file(fault) : map_anonymous(fault);
 }
@@ -215,7 +222,8 @@ void Machine::fault_around(const Fault& fault) {
     entry = Entry{};
     entry.state = Entry::State::kPresent;
     entry.frame = frame;
-    entry.writable = fault.area.shared && fault.area.writable() && !notices_writes(*fault.area.object);
+    entry.writable =
+        fault.area.shared && fault.area.writable() && !notices_writes(*fault.area.object);
     ++count;
   }
   if (count == 0) return;
@@ -245,7 +253,8 @@ Outcome Machine::swap_in(const Fault& fault) {
   }
   --swap_[id].references;
   frames_[*frame].exclusive = sole_owner(*frame);
-  set_entry(fault, *frame, fault.area.writable() && !fault.area.shared && frames_[*frame].exclusive);
+  set_entry(fault, *frame,
+            fault.area.writable() && !fault.area.shared && frames_[*frame].exclusive);
   return Outcome::kOk;
 }
 
@@ -274,11 +283,12 @@ Outcome Machine::break_copy(const Fault& fault) {
   return copy_to_new_frame(fault, old);
 }
 
-/// Gives the page a frame of its own with the bytes of `old`, which may be the zero frame, the page of a file,
-/// or a frame that others share.
+/// Gives the page a frame of its own with the bytes of `old`, which may be the zero frame, the page
+/// of a file, or a frame that others share.
 Outcome Machine::copy_to_new_frame(const Fault& fault, FrameId old) {
   if (old != kZeroFrame) guarded_.push_back(old);
-  if (has_bug(SeededBug::kCopyAfterWrite) && old != kZeroFrame && fault.access.kind == AccessKind::kWrite) {
+  if (has_bug(SeededBug::kCopyAfterWrite) && old != kZeroFrame &&
+      fault.access.kind == AccessKind::kWrite) {
     frames_[old].bytes.replace(fault.access.offset, fault.access.in.size(), fault.access.in);
   }
   const auto fresh = take_frame(FrameUse::kAnonymous);

@@ -14,7 +14,8 @@ Outcome Machine::add_file(const Operation& op) {
   object.is_program = op.verb == Verb::kProgram;
   const std::uint32_t count = object.is_program ? op.layout.text + op.layout.data : op.count;
   object.layout = object.is_program ? op.layout : default_layout(count);
-  if (object.kind == FileKind::kMemory && count > frames_.free_list().size()) return Outcome::kOutOfMemory;
+  if (object.kind == FileKind::kMemory && count > frames_.free_list().size())
+    return Outcome::kOutOfMemory;
   for (std::uint32_t i = 0; i < count; ++i) {
     CachePage page;
     std::string bytes = filled_page(op.fill, i, settings_.page_size);
@@ -127,7 +128,8 @@ Outcome Machine::msync(Process& process, const Operation& op) {
   counters_.nanoseconds += cost::kSyscall;
   if (!area->shared || !area->object) return Outcome::kOk;
   const auto pages = static_cast<std::uint32_t>(objects_.at(*area->object).pages.size());
-  for (std::uint32_t i = area->object_page; i < std::min(area->object_page + area->pages, pages); ++i) {
+  for (std::uint32_t i = area->object_page; i < std::min(area->object_page + area->pages, pages);
+       ++i) {
     write_back(*area->object, i);
   }
   return Outcome::kOk;
@@ -139,8 +141,8 @@ void Machine::write_back_all() {
   }
 }
 
-/// Writes the page to disk where it is modified. Where first writes are noticed, every entry of it loses its write
-/// permission, so that the next one is (Linux: folio_mkclean()).
+/// Writes the page to disk where it is modified. Where first writes are noticed, every entry of it
+/// loses its write permission, so that the next one is (Linux: folio_mkclean()).
 void Machine::write_back(ObjectId id, std::uint32_t number) {
   MemoryObject& object = objects_.at(id);
   CachePage& page = object.pages[number];
@@ -250,7 +252,8 @@ void Machine::drop_object(ObjectId id) {
 void Machine::drop_object_if_unused(ObjectId id) {
   if (!objects_.at(id).name.empty()) return;
   const bool used = std::ranges::any_of(spaces_, [id](const auto& item) {
-    return std::ranges::any_of(item.second.areas, [id](const Area& area) { return area.object == id; });
+    return std::ranges::any_of(item.second.areas,
+                               [id](const Area& area) { return area.object == id; });
   });
   if (!used) drop_object(id);
 }
@@ -267,8 +270,9 @@ bool Machine::notices_writes(ObjectId object) const {
 // Linux: ETXTBSY. A program that runs is not written; it is not mapped shared here either.
 bool Machine::is_executing(ObjectId id) const {
   return std::ranges::any_of(spaces_, [id](const auto& item) {
-    return std::ranges::any_of(item.second.areas,
-                               [id](const Area& area) { return area.from_program && area.object == id; });
+    return std::ranges::any_of(item.second.areas, [id](const Area& area) {
+      return area.from_program && area.object == id;
+    });
   });
 }
 

@@ -8,7 +8,8 @@ namespace cowfs::sim {
 
 std::uint32_t Machine::next_pid() {
   const auto taken = [this](std::uint32_t pid) {
-    return std::ranges::any_of(processes_, [pid](const auto& item) { return item.second.pid == pid; });
+    return std::ranges::any_of(processes_,
+                               [pid](const auto& item) { return item.second.pid == pid; });
   };
   for (std::uint32_t tried = 0; tried < settings_.pid_limit; ++tried) {
     const std::uint32_t pid = next_pid_;
@@ -79,7 +80,8 @@ Outcome Machine::fork(Process& parent, const Operation& op, StepResult& result) 
   return Outcome::kOk;
 }
 
-/// Linux copies the entries only of areas that ever had anonymous memory (vma_needs_copy(), mm/memory.c).
+/// Linux copies the entries only of areas that ever had anonymous memory (vma_needs_copy(),
+/// mm/memory.c).
 Outcome Machine::copy_tables(Process& parent, Process& child) {
   AddressSpace& from = spaces_.at(parent.space);
   AddressSpace& to = spaces_.at(child.space);
@@ -111,8 +113,8 @@ Outcome Machine::copy_tables(Process& parent, Process& child) {
   return Outcome::kOk;
 }
 
-/// A page that the child gets a copy of at once: all private memory with fork=full, the first pages of the stack
-/// with eager-stack, and what is pinned (the pin must go on naming the parent's page).
+/// A page that the child gets a copy of at once: all private memory with fork=full, the first pages
+/// of the stack with eager-stack, and what is pinned (the pin must go on naming the parent's page).
 bool Machine::copies_at_fork(const Area& area, std::uint32_t index, const Entry& entry) const {
   if (area.shared || (entry.present() && entry.frame == kZeroFrame)) return false;
   if (settings_.full_copy_fork) {
@@ -124,7 +126,8 @@ bool Machine::copies_at_fork(const Area& area, std::uint32_t index, const Entry&
 
 Outcome Machine::copy_entry(const Fault& parent, AddressSpace& child_space) {
   Entry& entry = parent.space.table.at(parent.page);
-  if (copies_at_fork(parent.area, parent.index, entry)) return copy_page_for_child(parent, child_space);
+  if (copies_at_fork(parent.area, parent.index, entry))
+    return copy_page_for_child(parent, child_space);
   Entry& copy = child_space.table.at(parent.page);
   copy = entry;
   copy.accessed = false;

@@ -33,7 +33,8 @@ bool Machine::replace_one() {
 
 bool Machine::can_replace(FrameId id) const {
   const Frame& frame = frames_[id];
-  if (frame.use == FrameUse::kFree || frame.pins > 0 || std::ranges::count(guarded_, id) > 0) return false;
+  if (frame.use == FrameUse::kFree || frame.pins > 0 || std::ranges::count(guarded_, id) > 0)
+    return false;
   const bool needs_slot = frame.use == FrameUse::kAnonymous ||
                           objects_.at(frame.owner.object).kind == FileKind::kMemory;
   if (!needs_slot || frame.slot || !swap_.free_list().empty()) return true;

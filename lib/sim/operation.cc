@@ -9,10 +9,11 @@ namespace cowfs::sim {
 namespace {
 
 constexpr std::array<std::string_view, kVerbs> kNames{
-    "file",  "program", "proc",     "warm",     "writeback", "evict", "reclaim", "snapshot", "remount",
-    "kill",  "map",     "unmap",    "read",     "write",     "fetch", "copy",    "fork",     "vfork",
-    "exec",  "exit",    "wait",     "protect",  "dontneed",  "msync", "open",    "close",    "stat",
-    "truncate", "pread", "pwrite",  "pin",      "unpin",     "lock",  "unlock"};
+    "file",     "program",  "proc",  "warm",  "writeback", "evict", "reclaim",
+    "snapshot", "remount",  "kill",  "map",   "unmap",     "read",  "write",
+    "fetch",    "copy",     "fork",  "vfork", "exec",      "exit",  "wait",
+    "protect",  "dontneed", "msync", "open",  "close",     "stat",  "truncate",
+    "pread",    "pwrite",   "pin",   "unpin", "lock",      "unlock"};
 
 std::string range_text(const PageRange& pages) {
   if (pages.whole) return "";
@@ -30,8 +31,9 @@ std::string_view access_text(Access access) {
 }
 
 std::string file_text(const Operation& op) {
-  const std::string fill =
-      op.fill == "seq" || op.fill == "zero" ? op.fill : quoted(std::string_view(op.fill).substr(0, 1));
+  const std::string fill = op.fill == "seq" || op.fill == "zero"
+                               ? op.fill
+                               : quoted(std::string_view(op.fill).substr(0, 1));
   return fmt::format("file {} pages={} fill={} kind={}", op.name, op.count, fill,
                      op.kind == FileKind::kDisk ? "disk" : "tmpfs");
 }

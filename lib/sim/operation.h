@@ -1,8 +1,9 @@
 // One operation of a trace: what a process does, or what is done to the machine.
 //
-// The text form is the trace language (docs/simulator.md); lib/sim/trace.h reads it, to_text() writes it.
-// An operation whose names do not exist is no error of the program: the machine answers kInvalid and
-// changes nothing, so that a trace stays a trace when a shrinker takes lines out of it.
+// The text form is the trace language (docs/simulator.md); lib/sim/trace.h reads it, to_text()
+// writes it. An operation whose names do not exist is no error of the program: the machine answers
+// kInvalid and changes nothing, so that a trace stays a trace when a shrinker takes lines out of
+// it.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,41 @@ namespace cowfs::sim {
 
 enum class Verb : std::uint8_t {
   // The machine's own.
-  kFile, kProgram, kProcess, kWarm, kWriteback, kEvict, kReclaim, kPicture, kRemount, kKill,
+  kFile,
+  kProgram,
+  kProcess,
+  kWarm,
+  kWriteback,
+  kEvict,
+  kReclaim,
+  kPicture,
+  kRemount,
+  kKill,
   // A process's.
-  kMap, kUnmap, kRead, kWrite, kFetch, kCopy, kFork, kVfork, kExec, kExit, kWait, kProtect,
-  kDontneed, kMsync, kOpen, kClose, kStat, kTruncate, kPread, kPwrite, kPin, kUnpin, kLock, kUnlock,
+  kMap,
+  kUnmap,
+  kRead,
+  kWrite,
+  kFetch,
+  kCopy,
+  kFork,
+  kVfork,
+  kExec,
+  kExit,
+  kWait,
+  kProtect,
+  kDontneed,
+  kMsync,
+  kOpen,
+  kClose,
+  kStat,
+  kTruncate,
+  kPread,
+  kPwrite,
+  kPin,
+  kUnpin,
+  kLock,
+  kUnlock,
 };
 inline constexpr int kVerbs = static_cast<int>(Verb::kUnlock) + 1;
 
@@ -48,9 +80,10 @@ struct Operation {
   Verb verb = Verb::kExit;
   std::string process;  // who does it; the new process of kProcess
   std::string name;     // area; file of file operations; lock; picture
-  std::string other;    // child of fork; program of exec; file of map, "anon" for none; source of copy
-  PageRange pages;      // of the area, or of the file
-  PageRange source;     // of kCopy
+  std::string
+      other;         // child of fork; program of exec; file of map, "anon" for none; source of copy
+  PageRange pages;   // of the area, or of the file
+  PageRange source;  // of kCopy
   std::uint32_t offset = 0;  // bytes into the page
   std::string bytes;         // what is written
   std::uint32_t count = 0;   // pages of a new area or file

@@ -23,8 +23,9 @@ Entry& PageTable::at(PageNumber page) {
 
 void PageTable::drop_empty_tables() {
   std::erase_if(tables_, [](const auto& item) {
-    return std::ranges::all_of(item.second->entries,
-                               [](const Entry& entry) { return entry.state == Entry::State::kNone; });
+    return std::ranges::all_of(item.second->entries, [](const Entry& entry) {
+      return entry.state == Entry::State::kNone;
+    });
   });
 }
 

@@ -1,4 +1,5 @@
-// Numbers that look random and are the same for a seed everywhere (SplitMix64; Steele, Lea, Flood, OOPSLA 2014).
+// Numbers that look random and are the same for a seed everywhere (SplitMix64; Steele, Lea, Flood,
+// OOPSLA 2014).
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,8 @@ ReferenceModel::Answer ReferenceModel::of_machine(const Operation& op) {
     files_.emplace(op.name, std::move(object));
   } else if (op.verb == Verb::kProcess) {
     const auto program = file(op.other);
-    if (tasks_.contains(op.process) || (!op.other.empty() && !program)) return {Outcome::kInvalid, {}};
+    if (tasks_.contains(op.process) || (!op.other.empty() && !program))
+      return {Outcome::kInvalid, {}};
     if (program && is_mapped_shared(program.get())) return {Outcome::kBusy, {}};
     Task& task = tasks_[op.process];
     task.space = std::make_shared<Space>();
@@ -53,7 +54,8 @@ ReferenceModel::Answer ReferenceModel::of_process(const Operation& op, Task& tas
     case Verb::kExit: return {exit(op.process, task), {}};
     case Verb::kWait: {
       const auto child = tasks_.find(op.other);
-      if (child == tasks_.end() || child->second.parent != op.process) return {Outcome::kInvalid, {}};
+      if (child == tasks_.end() || child->second.parent != op.process)
+        return {Outcome::kInvalid, {}};
       if (!child->second.zombie) return {Outcome::kBusy, {}};
       tasks_.erase(child);
       return {};
@@ -83,7 +85,8 @@ ReferenceModel::Answer ReferenceModel::of_process(const Operation& op, Task& tas
     const std::uint32_t last = op.pages.whole ? region->pages - 1 : op.pages.last;
     const std::uint32_t first = op.pages.whole ? 0 : op.pages.first;
     if (first > last || last >= region->pages) return {Outcome::kInvalid, {}};
-    std::erase_if(region->own, [&](const auto& page) { return page.first >= first && page.first <= last; });
+    std::erase_if(region->own,
+                  [&](const auto& page) { return page.first >= first && page.first <= last; });
   }
   return {};
 }
@@ -92,10 +95,12 @@ ReferenceModel::Answer ReferenceModel::access(const Operation& op, Task& task) {
   const Region* region = find(task, op.name);
   const bool pin = op.verb == Verb::kPin;
   const bool write = op.verb == Verb::kWrite || pin;
-  if (pin && (region == nullptr || region->shared || op.pages.whole || op.pages.first != op.pages.last)) {
+  if (pin &&
+      (region == nullptr || region->shared || op.pages.whole || op.pages.first != op.pages.last)) {
     return {Outcome::kInvalid, {}};
   }
-  const std::uint32_t last = op.pages.whole && region != nullptr ? region->pages - 1 : op.pages.last;
+  const std::uint32_t last =
+      op.pages.whole && region != nullptr ? region->pages - 1 : op.pages.last;
   if (op.pages.first > last || op.offset + op.bytes.size() > settings_.page_size ||
       op.offset >= settings_.page_size) {
     return {Outcome::kInvalid, {}};
@@ -112,7 +117,8 @@ ReferenceModel::Answer ReferenceModel::access(const Operation& op, Task& task) {
   return answer;
 }
 
-Outcome ReferenceModel::touch(Task& task, std::string_view area, std::uint32_t page, bool write, bool fetch) {
+Outcome ReferenceModel::touch(Task& task, std::string_view area, std::uint32_t page, bool write,
+                              bool fetch) {
   Region* region = find(task, area);
   if (region == nullptr) return Outcome::kSegv;
   if (page >= region->pages && region->grows_down && page < kStackLimit) region->pages = page + 1;
@@ -126,10 +132,12 @@ Outcome ReferenceModel::touch(Task& task, std::string_view area, std::uint32_t p
 std::string ReferenceModel::content(const Region& region, std::uint32_t page) const {
   const auto own = region.own.find(page);
   if (own != region.own.end()) return own->second;
-  return region.object ? region.object->pages[region.from + page] : std::string(settings_.page_size, '\0');
+  return region.object ? region.object->pages[region.from + page]
+                       : std::string(settings_.page_size, '\0');
 }
 
-void ReferenceModel::put(Region& region, std::uint32_t page, std::uint32_t offset, std::string_view bytes) {
+void ReferenceModel::put(Region& region, std::uint32_t page, std::uint32_t offset,
+                         std::string_view bytes) {
   if (region.shared) {
     region.object->pages[region.from + page].replace(offset, bytes.size(), bytes);
     return;
@@ -157,7 +165,8 @@ Outcome ReferenceModel::copy(const Operation& op, Task& task) {
 }
 
 Outcome ReferenceModel::map(const Operation& op, Task& task) {
-  if (find(task, op.name) != nullptr || op.count == 0 || op.count > kMostAreaPages) return Outcome::kInvalid;
+  if (find(task, op.name) != nullptr || op.count == 0 || op.count > kMostAreaPages)
+    return Outcome::kInvalid;
   Region region;
   region.name = op.name;
   region.pages = op.count;
@@ -218,7 +227,8 @@ Outcome ReferenceModel::exit(const std::string& name, Task& task) {
   for (auto& [other, child] : tasks_) {
     if (child.parent == name) child.parent.clear();
   }
-  std::erase_if(tasks_, [](const auto& item) { return item.second.zombie && item.second.parent.empty(); });
+  std::erase_if(tasks_,
+                [](const auto& item) { return item.second.zombie && item.second.parent.empty(); });
   return Outcome::kOk;
 }
 
@@ -269,7 +279,8 @@ Outcome ReferenceModel::truncate(const std::shared_ptr<Object>& object, std::uin
     if (!task.space) continue;
     for (Region& region : task.space->regions) {
       if (region.object != object) continue;
-      std::erase_if(region.own, [&](const auto& page) { return region.from + page.first >= count; });
+      std::erase_if(region.own,
+                    [&](const auto& page) { return region.from + page.first >= count; });
     }
   }
   return Outcome::kOk;
@@ -288,7 +299,8 @@ std::shared_ptr<ReferenceModel::Object> ReferenceModel::file(std::string_view na
 
 bool ReferenceModel::is_executing(const Object* object) const {
   return std::ranges::any_of(tasks_, [object](const auto& item) {
-    return item.second.space && std::ranges::any_of(item.second.space->regions, [object](const Region& one) {
+    return item.second.space &&
+           std::ranges::any_of(item.second.space->regions, [object](const Region& one) {
              return one.from_program && one.object.get() == object;
            });
   });
@@ -296,7 +308,8 @@ bool ReferenceModel::is_executing(const Object* object) const {
 
 bool ReferenceModel::is_mapped_shared(const Object* object) const {
   return std::ranges::any_of(tasks_, [object](const auto& item) {
-    return item.second.space && std::ranges::any_of(item.second.space->regions, [object](const Region& one) {
+    return item.second.space &&
+           std::ranges::any_of(item.second.space->regions, [object](const Region& one) {
              return one.shared && one.object.get() == object;
            });
   });
@@ -315,17 +328,20 @@ std::optional<std::string> ReferenceModel::page(std::string_view process, std::s
   return content(*region, index);
 }
 
-std::optional<std::string> ReferenceModel::file_page(std::string_view name, std::uint32_t number) const {
+std::optional<std::string> ReferenceModel::file_page(std::string_view name,
+                                                     std::uint32_t number) const {
   const auto object = file(name);
   if (!object || number >= object->pages.size()) return std::nullopt;
   return object->pages[number];
 }
 
-std::vector<std::pair<std::string, std::uint32_t>> ReferenceModel::areas(std::string_view process) const {
+std::vector<std::pair<std::string, std::uint32_t>> ReferenceModel::areas(
+    std::string_view process) const {
   std::vector<std::pair<std::string, std::uint32_t>> out;
   const auto task = tasks_.find(process);
   if (task == tasks_.end() || !task->second.space) return out;
-  for (const Region& region : task->second.space->regions) out.emplace_back(region.name, region.pages);
+  for (const Region& region : task->second.space->regions)
+    out.emplace_back(region.name, region.pages);
   return out;
 }
 
@@ -352,7 +368,8 @@ bool ReferenceModel::is_vfork_child(std::string_view process) const {
 
 std::vector<std::pair<std::string, std::uint32_t>> ReferenceModel::files() const {
   std::vector<std::pair<std::string, std::uint32_t>> out;
-  for (const auto& [name, object] : files_) out.emplace_back(name, static_cast<std::uint32_t>(object->pages.size()));
+  for (const auto& [name, object] : files_)
+    out.emplace_back(name, static_cast<std::uint32_t>(object->pages.size()));
   return out;
 }
 

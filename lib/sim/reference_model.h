@@ -1,8 +1,9 @@
 // The specification: what every process must read, with plain bytes and without sharing.
 //
-// No frames, no page tables, no faults: a private page is the process's own bytes once it was written, a
-// shared one is its object's. A machine is right when its outcomes and all bytes are these. Memory never runs
-// out here: an operation that the machine refused for want of frames is not given to this model.
+// No frames, no page tables, no faults: a private page is the process's own bytes once it was
+// written, a shared one is its object's. A machine is right when its outcomes and all bytes are
+// these. Memory never runs out here: an operation that the machine refused for want of frames is
+// not given to this model.
 #pragma once
 
 #include <map>
@@ -29,7 +30,8 @@ class ReferenceModel {
   Answer apply(const Operation& operation);
 
   /// The page as the process reads it; nothing where it cannot.
-  std::optional<std::string> page(std::string_view process, std::string_view area, std::uint32_t index) const;
+  std::optional<std::string> page(std::string_view process, std::string_view area,
+                                  std::uint32_t index) const;
   std::optional<std::string> file_page(std::string_view file, std::uint32_t page) const;
 
   /// The areas of a process that is no zombie, with their pages.

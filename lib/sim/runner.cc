@@ -28,7 +28,8 @@ std::vector<TraceFailure> run_trace(const Trace& trace, const AfterStatement& af
       continue;
     }
     if (const auto violation = session.apply(*statement.operation)) {
-      complain(statement, fmt::format("invariant {} is broken: {}", violation->invariant, violation->text));
+      complain(statement,
+               fmt::format("invariant {} is broken: {}", violation->invariant, violation->text));
       return failures;
     }
     const Outcome outcome = session.last().outcome;

@@ -18,8 +18,9 @@ struct TraceFailure {
 
 using AfterStatement = std::function<void(const Statement&, const Session&)>;
 
-/// Calls `after` (when there is one) after every operation. A broken invariant ends the run; an operation that
-/// fails without an `expect outcome` next to it is a failure too, unless the trace is lenient.
+/// Calls `after` (when there is one) after every operation. A broken invariant ends the run; an
+/// operation that fails without an `expect outcome` next to it is a failure too, unless the trace
+/// is lenient.
 std::vector<TraceFailure> run_trace(const Trace& trace, const AfterStatement& after = {});
 
 /// All operations of a trace.

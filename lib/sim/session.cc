@@ -7,16 +7,19 @@
 namespace cowfs::sim {
 namespace {
 
-/// Whether the reference model can know the outcome: it knows nothing of frames, pins and replacement.
+/// Whether the reference model can know the outcome: it knows nothing of frames, pins and
+/// replacement.
 bool outcome_is_specified(Verb verb) {
-  return verb != Verb::kEvict && verb != Verb::kReclaim && verb != Verb::kPin && verb != Verb::kUnpin;
+  return verb != Verb::kEvict && verb != Verb::kReclaim && verb != Verb::kPin &&
+         verb != Verb::kUnpin;
 }
 
 }  // namespace
 
 std::vector<std::pair<std::string_view, std::uint64_t>> gauges(const Machine& machine) {
   std::vector<std::pair<std::string_view, std::uint64_t>> out;
-  for (const CounterField& field : counter_fields()) out.emplace_back(field.name, machine.counters().*field.member);
+  for (const CounterField& field : counter_fields())
+    out.emplace_back(field.name, machine.counters().*field.member);
   out.emplace_back("free", machine.frames().free_list().size());
   out.emplace_back("used", machine.frames().used());
   out.emplace_back("peak", machine.frames().peak());
@@ -35,7 +38,9 @@ std::optional<std::uint64_t> gauge(const Machine& machine, std::string_view name
   return std::nullopt;
 }
 
-bool is_gauge(std::string_view name) { return gauge(Machine(MachineSettings{.frames = 1}), name).has_value(); }
+bool is_gauge(std::string_view name) {
+  return gauge(Machine(MachineSettings{.frames = 1}), name).has_value();
+}
 
 Session::Session(const MachineSettings& settings)
     : machine_(settings), reference_(settings), before_(gauges(machine_)) {}
@@ -62,8 +67,9 @@ std::vector<Operation> Session::single_pages(const Operation& op) const {
     pages = {0, area->pages - 1, false};
   }
   const bool several = pages.first < pages.last && (!pages.whole) &&
-                       (access || file || (op.verb == Verb::kCopy && !op.source.whole &&
-                                           op.source.last - op.source.first == pages.last - pages.first));
+                       (access || file ||
+                        (op.verb == Verb::kCopy && !op.source.whole &&
+                         op.source.last - op.source.first == pages.last - pages.first));
   if (!several) return {op};
   std::vector<Operation> out;
   for (std::uint32_t i = pages.first; i <= pages.last; ++i) {
@@ -101,14 +107,16 @@ std::optional<Violation> Session::compare() const {
     for (const auto& [area, pages] : reference_.areas(process)) {
       for (std::uint32_t i = 0; i < pages; ++i) {
         if (machine_.peek(process, area, i) == reference_.page(process, area, i)) continue;
-        return Violation{"I9", fmt::format("{}:{}.{} has not the bytes that it should have", process, area, i)};
+        return Violation{
+            "I9", fmt::format("{}:{}.{} has not the bytes that it should have", process, area, i)};
       }
     }
   }
   for (const auto& [file, pages] : reference_.files()) {
     for (std::uint32_t i = 0; i < pages; ++i) {
       if (machine_.file_page(file, i) == reference_.file_page(file, i)) continue;
-      return Violation{"I9", fmt::format("page {} of {} has not the bytes that it should have", i, file)};
+      return Violation{"I9",
+                       fmt::format("page {} of {} has not the bytes that it should have", i, file)};
     }
   }
   return std::nullopt;
@@ -131,7 +139,8 @@ std::optional<Violation> Session::finish() {
 std::int64_t Session::moved(std::string_view name) const {
   for (const auto& [key, value] : before_) {
     if (key == name) {
-      return static_cast<std::int64_t>(gauge(machine_, name).value_or(0)) - static_cast<std::int64_t>(value);
+      return static_cast<std::int64_t>(gauge(machine_, name).value_or(0)) -
+             static_cast<std::int64_t>(value);
     }
   }
   return 0;

@@ -1,4 +1,5 @@
-// A machine that is watched: every operation also goes to the reference model, and all is compared after it.
+// A machine that is watched: every operation also goes to the reference model, and all is compared
+// after it.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,9 @@
 
 namespace cowfs::sim {
 
-/// Everything that can be counted, by its name in the trace language: the counters, and "free", "used", "peak"
-/// frames, "slots" and "slots-peak" of swap, page "tables", live "threads", live "processes".
+/// Everything that can be counted, by its name in the trace language: the counters, and "free",
+/// "used", "peak" frames, "slots" and "slots-peak" of swap, page "tables", live "threads", live
+/// "processes".
 std::vector<std::pair<std::string_view, std::uint64_t>> gauges(const Machine& machine);
 std::optional<std::uint64_t> gauge(const Machine& machine, std::string_view name);
 bool is_gauge(std::string_view name);

@@ -57,13 +57,13 @@ constexpr std::array<WordField, 7> kWords{{
 constexpr std::array<std::string_view, 3> kPolicies{"fifo", "clock", "lru"};
 
 Result<void> bad(std::string_view key, std::string_view value, std::string_view wanted) {
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}={}: expected {}", key, value, wanted));
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, wanted));
 }
 
 Result<void> set_profile(MachineSettings& settings, std::string_view value) {
   if (value != "textbook" && value != "linux") return bad("profile", value, "textbook or linux");
-  const MachineSettings rules = settings_of(value == "linux" ? Profile::kLinux : Profile::kTextbook);
+  const MachineSettings rules =
+      settings_of(value == "linux" ? Profile::kLinux : Profile::kTextbook);
   settings.profile = rules.profile;
   settings.close_writes_back = rules.close_writes_back;
   settings.fork_copies_all_tables = rules.fork_copies_all_tables;
@@ -77,11 +77,19 @@ Result<void> set_profile(MachineSettings& settings, std::string_view value) {
 }  // namespace
 
 std::string_view seeded_bug_name(SeededBug bug) {
-  constexpr std::array<std::string_view, kSeededBugs + 1> names{
-      "none",           "forget-reference", "forget-parent-protect", "copy-after-write",
-      "leak-old-frame", "skip-dirty",       "free-shared-frame",     "wake-parent-early",
-      "cow-shared-area", "lose-zero-fill",  "reuse-shared-frame",    "no-reprotect-at-msync",
-      "double-free-slot"};
+  constexpr std::array<std::string_view, kSeededBugs + 1> names{"none",
+                                                                "forget-reference",
+                                                                "forget-parent-protect",
+                                                                "copy-after-write",
+                                                                "leak-old-frame",
+                                                                "skip-dirty",
+                                                                "free-shared-frame",
+                                                                "wake-parent-early",
+                                                                "cow-shared-area",
+                                                                "lose-zero-fill",
+                                                                "reuse-shared-frame",
+                                                                "no-reprotect-at-msync",
+                                                                "double-free-slot"};
   return names[static_cast<std::size_t>(bug)];
 }
 

@@ -1,8 +1,8 @@
 // The swap area: slots for pages that have no file, with reference counts.
 //
-// A slot is in use while entries (or pages of memory objects) name it, or while the frame that was read from
-// it still has the same bytes: then replacing that frame again needs no write. Such a copy that nobody else
-// names is given up when slots run out.
+// A slot is in use while entries (or pages of memory objects) name it, or while the frame that was
+// read from it still has the same bytes: then replacing that frame again needs no write. Such a
+// copy that nobody else names is given up when slots run out.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace cowfs::sim {
 
 struct Slot {
   bool used = false;
-  std::uint32_t references = 0;    // entries and object pages that name it
+  std::uint32_t references = 0;     // entries and object pages that name it
   std::optional<FrameId> resident;  // the frame with the same bytes
   std::string bytes;
 };

@@ -33,7 +33,8 @@ std::optional<std::uint32_t> parse_number(std::string_view text) {
 }
 
 std::optional<std::string> parse_bytes(std::string_view text) {
-  if (text.size() == 3 && text.front() == '\'' && text.back() == '\'') return std::string(1, text[1]);
+  if (text.size() == 3 && text.front() == '\'' && text.back() == '\'')
+    return std::string(1, text[1]);
   if (text.size() >= 3 && text.front() == '"' && text.back() == '"') {
     return std::string(text.substr(1, text.size() - 2));
   }
@@ -77,7 +78,8 @@ std::vector<std::vector<Token>> split_line(std::string_view line) {
 void TokenReader::complain(std::string_view why) {
   if (error_) return;
   const std::size_t at = std::min(next_ == 0 ? 0 : next_ - 1, tokens_.size() - 1);
-  error_ = Error{ErrorCode::kInvalidArgument, fmt::format("{}:{}: {}", line_, tokens_[at].column, why)};
+  error_ =
+      Error{ErrorCode::kInvalidArgument, fmt::format("{}:{}: {}", line_, tokens_[at].column, why)};
 }
 
 bool TokenReader::accept(std::string_view word) {
@@ -91,7 +93,8 @@ std::string TokenReader::word(std::string_view what) {
   if (next_ >= tokens_.size()) {
     const Token& last = tokens_.back();
     error_ = Error{ErrorCode::kInvalidArgument,
-                   fmt::format("{}:{}: expected {} after '{}'", line_, last.column + last.text.size(), what, last.text)};
+                   fmt::format("{}:{}: expected {} after '{}'", line_,
+                               last.column + last.text.size(), what, last.text)};
     return {};
   }
   return tokens_[next_++].text;
@@ -136,7 +139,8 @@ TokenReader::Place TokenReader::place() {
   }
   const std::size_t dot = rest.find('.');
   place.name = rest.substr(0, dot);
-  if (!is_name(place.name)) complain(fmt::format("'{}': expected AREA.PAGE or AREA.FIRST-LAST", text));
+  if (!is_name(place.name))
+    complain(fmt::format("'{}': expected AREA.PAGE or AREA.FIRST-LAST", text));
   if (dot == std::string_view::npos) return place;
   rest = rest.substr(dot + 1);
   const std::size_t dash = rest.find('-');

@@ -17,16 +17,20 @@ struct Token {
   std::uint32_t column = 1;
 };
 
-/// The statements of a line, each its words: separated by ';', ended by '#', neither inside of quotes.
+/// The statements of a line, each its words: separated by ';', ended by '#', neither inside of
+/// quotes.
 std::vector<std::vector<Token>> split_line(std::string_view line);
 
 /// Reads the words of one statement one after another; the first mistake is kept, and ends it.
 class TokenReader {
  public:
-  TokenReader(const std::vector<Token>& tokens, std::uint32_t line) : tokens_(tokens), line_(line) {}
+  TokenReader(const std::vector<Token>& tokens, std::uint32_t line)
+      : tokens_(tokens), line_(line) {}
 
   bool more() const { return !error_ && next_ < tokens_.size(); }
-  std::string_view peek() const { return more() ? std::string_view(tokens_[next_].text) : std::string_view(); }
+  std::string_view peek() const {
+    return more() ? std::string_view(tokens_[next_].text) : std::string_view();
+  }
   bool accept(std::string_view word);
 
   /// A word of any kind; `what` is what should stand there.

@@ -42,12 +42,14 @@ void read_file(TokenReader& in, Operation& op) {
     if (key == "pages" && number && *number <= kMostFilePages) {
       op.count = *number;
       has_pages = true;
-    } else if (key == "fill" && (value == "seq" || value == "zero" || (parse_bytes(value) && value[0] == '\''))) {
+    } else if (key == "fill" &&
+               (value == "seq" || value == "zero" || (parse_bytes(value) && value[0] == '\''))) {
       op.fill = value[0] == '\'' ? *parse_bytes(value) : value;
     } else if (key == "kind" && (value == "disk" || value == "tmpfs")) {
       op.kind = value == "disk" ? FileKind::kDisk : FileKind::kMemory;
     } else {
-      in.complain(fmt::format("'{}={}': expected pages=N, fill=seq|zero|'x' or kind=disk|tmpfs", key, value));
+      in.complain(fmt::format("'{}={}': expected pages=N, fill=seq|zero|'x' or kind=disk|tmpfs",
+                              key, value));
     }
   }
   if (!has_pages) in.complain("a file needs pages=N");
@@ -72,7 +74,8 @@ void read_program(TokenReader& in, Operation& op) {
     const auto field = std::ranges::find(fields, key, &Field::key);
     const auto number = parse_number(value);
     if (field == fields.end() || !number || *number > field->most) {
-      in.complain(fmt::format("'{}={}': expected text, data, bss, heap or stack = pages", key, value));
+      in.complain(
+          fmt::format("'{}={}': expected text, data, bss, heap or stack = pages", key, value));
       return;
     }
     op.layout.*field->member = *number;
@@ -93,7 +96,8 @@ void read_map(TokenReader& in, Operation& op) {
   std::string value;
   if (in.assignment(key, value)) {
     const auto from = parse_number(value);
-    if (key != "from" || !from || *from > kMostFilePages) in.complain("expected from=PAGE of the file");
+    if (key != "from" || !from || *from > kMostFilePages)
+      in.complain("expected from=PAGE of the file");
     op.from = from.value_or(0);
   }
 }
@@ -106,7 +110,8 @@ void set_place(TokenReader& in, Operation& op) {
 }
 
 void need_page(TokenReader& in, const Operation& op) {
-  if (op.pages.whole) in.complain(fmt::format("'{}' needs a page: {}.0", verb_name(op.verb), op.name));
+  if (op.pages.whole)
+    in.complain(fmt::format("'{}' needs a page: {}.0", verb_name(op.verb), op.name));
 }
 
 void read_machine_verb(TokenReader& in, Operation& op) {
@@ -121,8 +126,10 @@ void read_machine_verb(TokenReader& in, Operation& op) {
     case Verb::kPicture: {
       (void)in.accept("svg");
       op.name = in.word("the name of the picture");
-      const bool plain = std::ranges::all_of(op.name, [](char c) { return is_name(std::string("_") + c) || c == '-' || c == '.'; });
-      if (!plain || op.name.starts_with('.')) in.complain("the name of a picture has letters, digits, '-', '_' and '.'");
+      const bool plain = std::ranges::all_of(
+          op.name, [](char c) { return is_name(std::string("_") + c) || c == '-' || c == '.'; });
+      if (!plain || op.name.starts_with('.'))
+        in.complain("the name of a picture has letters, digits, '-', '_' and '.'");
       return;
     }
     case Verb::kEvict:
@@ -167,9 +174,7 @@ void read_process_verb(TokenReader& in, Operation& op) {
       return;
     case Verb::kPin:
     case Verb::kUnpin:
-    case Verb::kPread:
-      set_place(in, op);
-      return need_page(in, op);
+    case Verb::kPread: set_place(in, op); return need_page(in, op);
     default: return set_place(in, op);
   }
 }
@@ -184,7 +189,8 @@ Operation read_operation(TokenReader& in) {
     return op;
   }
   if (!is_name(first) || own) {
-    in.complain(own ? fmt::format("'{}' needs a process before it", first) : fmt::format("unknown verb '{}'", first));
+    in.complain(own ? fmt::format("'{}' needs a process before it", first)
+                    : fmt::format("unknown verb '{}'", first));
     return op;
   }
   op.process = first;
@@ -213,7 +219,8 @@ void read_settings(TokenReader& in, Trace& trace) {
     }
   }
   for (const auto& [name, text] : others) {
-    if (const auto set = set_field(settings, name, text); !set) return in.complain(set.error().text);
+    if (const auto set = set_field(settings, name, text); !set)
+      return in.complain(set.error().text);
   }
   trace.settings = settings;
 }
@@ -236,7 +243,8 @@ Result<Trace> parse_trace(std::string_view text) {
     ++line_number;
     for (const std::vector<Token>& tokens : split_line(line)) {
       TokenReader in(tokens, line_number);
-      Statement statement{line_number, tokens.front().column, joined(tokens), std::nullopt, std::nullopt};
+      Statement statement{line_number, tokens.front().column, joined(tokens), std::nullopt,
+                          std::nullopt};
       if (in.accept("machine")) {
         if (!trace.statements.empty()) in.complain("'machine' comes first");
         read_settings(in, trace);
@@ -249,7 +257,8 @@ Result<Trace> parse_trace(std::string_view text) {
       }
       in.end();
       if (in.error()) return fail(*in.error());
-      if (statement.operation || statement.expectation) trace.statements.push_back(std::move(statement));
+      if (statement.operation || statement.expectation)
+        trace.statements.push_back(std::move(statement));
     }
   }
   return trace;

@@ -29,19 +29,32 @@ struct PlaceInMemory {
 };
 
 enum class ExpectKind : std::uint8_t {
-  kFrame, kSpace, kReferences, kRead, kGauge, kOutcome, kValue, kEntry, kLog, kState, kPid, kResult, kBacking,
-  kDisk, kFile,
+  kFrame,
+  kSpace,
+  kReferences,
+  kRead,
+  kGauge,
+  kOutcome,
+  kValue,
+  kEntry,
+  kLog,
+  kState,
+  kPid,
+  kResult,
+  kBacking,
+  kDisk,
+  kFile,
 };
 
 struct Expectation {
   ExpectKind kind = ExpectKind::kGauge;
   PlaceInMemory left;
   PlaceInMemory right;
-  bool equal = true;                // == or !=
-  bool moved = false;               // the number is how far it moved in the last operation
+  bool equal = true;   // == or !=
+  bool moved = false;  // the number is how far it moved in the last operation
   std::int64_t number = 0;
-  std::string word;                 // gauge; outcome; state; kind of entry or backing
-  std::vector<std::string> words;   // events in this order, others may lie between
+  std::string word;                // gauge; outcome; state; kind of entry or backing
+  std::vector<std::string> words;  // events in this order, others may lie between
   std::string bytes;
 };
 

@@ -47,15 +47,17 @@ TEST_P(PlantedMistake, IsFoundByANamedInvariantWithin200Seeds) {
   FAIL() << seeded_bug_name(bug) << " was not found";
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PlantedMistake, testing::Range(1, kSeededBugs + 1), [](const auto& one) {
-  std::string name(seeded_bug_name(static_cast<SeededBug>(one.param)));
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, PlantedMistake, testing::Range(1, kSeededBugs + 1),
+                         [](const auto& one) {
+                           std::string name(seeded_bug_name(static_cast<SeededBug>(one.param)));
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name;
+                         });
 
 TEST(Fuzz, ShrinkingLeavesWhatFails) {
   std::vector<Operation> operations(40);
-  for (std::size_t i = 0; i < operations.size(); ++i) operations[i].count = static_cast<std::uint32_t>(i);
+  for (std::size_t i = 0; i < operations.size(); ++i)
+    operations[i].count = static_cast<std::uint32_t>(i);
   const auto small = shrink(operations, [](const std::vector<Operation>& some) {
     std::set<std::uint32_t> counts;
     for (const Operation& op : some) counts.insert(op.count);

@@ -1,5 +1,6 @@
-// The mechanisms and claims of docs/simulator.md, by their ids: each has traces (tests/sim/data/ID_*.trace) that hold, a
-// test of its own here, or a line in the documentation that says why not.
+// The mechanisms and claims of docs/simulator.md, by their ids: each has traces
+// (tests/sim/data/ID_*.trace) that hold, a test of its own here, or a line in the documentation
+// that says why not.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -51,7 +52,8 @@ TEST_P(Mechanism, HoldsInItsTraces) {
     const auto trace = parse_trace(contents(file.path()));
     ASSERT_TRUE(trace) << name << ":" << trace.error().text;
     int expectations = 0;
-    for (const Statement& statement : trace->statements) expectations += statement.expectation ? 1 : 0;
+    for (const Statement& statement : trace->statements)
+      expectations += statement.expectation ? 1 : 0;
     EXPECT_GT(expectations, 0) << name;
     for (const TraceFailure& failure : run_trace(*trace)) {
       ADD_FAILURE() << name << ":" << failure.line << ":" << failure.column << ": " << failure.text;

@@ -1,5 +1,5 @@
-// What each command of cowsim does, once the command line is understood. Every one prints its answer and its
-// errors, and returns the exit code.
+// What each command of cowsim does, once the command line is understood. Every one prints its
+// answer and its errors, and returns the exit code.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +67,8 @@ struct FileOptions {
 ExitCode run_files(const FileOptions& options);
 
 /// Prints "seed N: why" and the trace that shows it, which can be run again.
-void print_failing_trace(std::uint64_t seed, const std::string& why, const sim::MachineSettings& settings,
+void print_failing_trace(std::uint64_t seed, const std::string& why,
+                         const sim::MachineSettings& settings,
                          const std::vector<sim::Operation>& operations);
 
 }  // namespace cowfs

@@ -27,7 +27,8 @@ p2 write C.0 'Y'
 expect reuses 1
 )";
 
-constexpr std::string_view kMmap = R"(# Two processes map one file; a third looks at it through a private mapping.
+constexpr std::string_view kMmap =
+    R"(# Two processes map one file; a third looks at it through a private mapping.
 machine frames=12 swap=0
 file f pages=6
 proc p1
@@ -50,7 +51,8 @@ expect file f.0 'a'
 snapshot fig-mmap-private
 )";
 
-constexpr std::string_view kVfork = R"(# vfork: the child runs in its parent's memory, and the parent waits.
+constexpr std::string_view kVfork =
+    R"(# vfork: the child runs in its parent's memory, and the parent waits.
 machine frames=12 swap=0
 program prog text=1 data=1 stack=1
 proc p1
@@ -69,7 +71,8 @@ p2 fetch text.0
 snapshot vfork-exec
 )";
 
-constexpr std::string_view kCopy = R"(# Copying a file in eight steps: open, fstat, mmap; create, ftruncate, mmap; memcpy; close.
+constexpr std::string_view kCopy =
+    R"(# Copying a file in eight steps: open, fstat, mmap; create, ftruncate, mmap; memcpy; close.
 machine frames=16 swap=0
 file src pages=3
 file dst pages=0
@@ -88,7 +91,8 @@ p1 close dst
 expect disk dst.2 'c'
 )";
 
-constexpr std::string_view kSwap = R"(# Four frames, three slots of swap: what is replaced, and where it goes.
+constexpr std::string_view kSwap =
+    R"(# Four frames, three slots of swap: what is replaced, and where it goes.
 machine frames=4 swap=3 policy=clock
 program prog text=2 heap=3 stack=1
 proc p1 exec prog

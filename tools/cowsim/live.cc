@@ -17,13 +17,15 @@ std::string compare_counts(const sim::Machine& machine, const LiveMachine& live)
   const LiveMachine::Counts seen = live.counts();
   const sim::Counters& counted = machine.counters();
   const auto differs = [](std::string_view what, std::uint64_t real, std::uint64_t simulated) {
-    return real == simulated ? std::string() : fmt::format("{} {}, the simulator has {}", real, what, simulated);
+    return real == simulated ? std::string()
+                             : fmt::format("{} {}, the simulator has {}", real, what, simulated);
   };
-  for (std::string difference : {differs("faults", seen.faults, counted.missing_faults + counted.protection_faults),
-                                 differs("copies", seen.copies, counted.copies),
-                                 differs("zero fills", seen.zero_fills, counted.zero_fills),
-                                 differs("re-uses", seen.reuses, counted.reuses),
-                                 differs("frames in use", seen.used, machine.frames().used())}) {
+  for (std::string difference :
+       {differs("faults", seen.faults, counted.missing_faults + counted.protection_faults),
+        differs("copies", seen.copies, counted.copies),
+        differs("zero fills", seen.zero_fills, counted.zero_fills),
+        differs("re-uses", seen.reuses, counted.reuses),
+        differs("frames in use", seen.used, machine.frames().used())}) {
     if (!difference.empty()) return difference;
   }
   return {};
@@ -41,11 +43,13 @@ std::string compare_pages(const sim::Machine& machine, const LiveMachine& live) 
         const sim::Entry* entry = machine.entry(name, area.name, i);
         const auto page = live.page(name, area.name, i);
         const bool present = entry != nullptr && entry->present();
-        if (!page || page->present != present) return fmt::format("{}:{}.{} is mapped in one of them", name, area.name, i);
+        if (!page || page->present != present)
+          return fmt::format("{}:{}.{} is mapped in one of them", name, area.name, i);
         if (!present) continue;
         const auto [frame, new_frame] = frames.try_emplace(entry->frame, page->frame);
         const auto [owner, new_owner] = owners.try_emplace(page->frame, entry->frame);
-        if (page->writable != entry->writable || frame->second != page->frame || owner->second != entry->frame) {
+        if (page->writable != entry->writable || frame->second != page->frame ||
+            owner->second != entry->frame) {
           return fmt::format("{}:{}.{} differs in its frame or its rights", name, area.name, i);
         }
       }
@@ -55,7 +59,8 @@ std::string compare_pages(const sim::Machine& machine, const LiveMachine& live) 
 }
 
 /// What differs; empty: all agree.
-Result<std::string> compare(const sim::MachineSettings& settings, const std::vector<sim::Operation>& operations) {
+Result<std::string> compare(const sim::MachineSettings& settings,
+                            const std::vector<sim::Operation>& operations) {
   sim::Machine machine(settings);
   COWFS_ASSIGN(const auto live, LiveMachine::create(settings.frames));
   for (const sim::Operation& op : operations) {
@@ -66,10 +71,12 @@ Result<std::string> compare(const sim::MachineSettings& settings, const std::vec
     const sim::StepResult simulated = machine.apply(op);
     std::string difference;
     if (real.outcome != simulated.outcome) {
-      difference = fmt::format("ends with {}, in the simulator with {}", sim::outcome_name(real.outcome),
-                               sim::outcome_name(simulated.outcome));
+      difference =
+          fmt::format("ends with {}, in the simulator with {}", sim::outcome_name(real.outcome),
+                      sim::outcome_name(simulated.outcome));
     } else if (simulated.outcome == sim::Outcome::kOk && real.value != simulated.value) {
-      difference = fmt::format("reads {}, in the simulator {}", sim::quoted(real.value), sim::quoted(simulated.value));
+      difference = fmt::format("reads {}, in the simulator {}", sim::quoted(real.value),
+                               sim::quoted(simulated.value));
     }
     if (difference.empty()) difference = compare_counts(machine, *live);
     if (difference.empty()) difference = compare_pages(machine, *live);
@@ -109,7 +116,8 @@ ExitCode run_live(const SeedRange& seeds, const std::string& file) {
       const auto now = compare(wish.settings, fewer);
       return now && !now->empty();
     });
-    print_failing_trace(seed, compare(wish.settings, operations).value_or(*difference), wish.settings, operations);
+    print_failing_trace(seed, compare(wish.settings, operations).value_or(*difference),
+                        wish.settings, operations);
     return finish_output(kCowsim, ExitCode::kFailed);
   }
   fmt::print("{} seeds, {} steps, all agree\n", seeds.last - seeds.first + 1, steps);

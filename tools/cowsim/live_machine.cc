@@ -37,15 +37,18 @@ bool is_write([[maybe_unused]] void* context) {
 
 Result<std::unique_ptr<LiveMachine>> LiveMachine::create(std::uint32_t frames) {
 #if !defined(__x86_64__)
-  return fail(ErrorCode::kNotSupported, "only x86-64 tells the handler whether a fault was a write");
+  return fail(ErrorCode::kNotSupported,
+              "only x86-64 tells the handler whether a fault was a write");
 #endif
   std::unique_ptr<LiveMachine> machine(new LiveMachine);
   machine->memory_size_ = (frames + 1) * kPage;
   machine->memory_fd_.reset(::memfd_create("cowsim-live", MFD_CLOEXEC));
-  if (!machine->memory_fd_ || ::ftruncate(machine->memory_fd_.get(), static_cast<off_t>(machine->memory_size_)) != 0) {
+  if (!machine->memory_fd_ ||
+      ::ftruncate(machine->memory_fd_.get(), static_cast<off_t>(machine->memory_size_)) != 0) {
     return fail(ErrorCode::kIo, std::string("memfd: ") + std::strerror(errno));
   }
-  void* all = ::mmap(nullptr, machine->memory_size_, PROT_READ | PROT_WRITE, MAP_SHARED, machine->memory_fd_.get(), 0);
+  void* all = ::mmap(nullptr, machine->memory_size_, PROT_READ | PROT_WRITE, MAP_SHARED,
+                     machine->memory_fd_.get(), 0);
   if (all == MAP_FAILED) return fail(ErrorCode::kIo, std::string("mmap: ") + std::strerror(errno));
   machine->memory_ = static_cast<std::uint8_t*>(all);
   machine->frames_.resize(frames + 1);
@@ -96,8 +99,9 @@ bool LiveMachine::handle(std::uintptr_t address, bool write) {
       if (number < raw(area.start) || number >= raw(area.start) + area.pages.size()) continue;
       if (write && area.access != sim::Access::kReadWrite) return false;
       const auto index = static_cast<std::uint32_t>(number - raw(area.start));
-      const bool done = area.pages[index].present ? handle_protection(*process.space, area, index)
-                                                  : handle_missing(*process.space, area, index, write);
+      const bool done = area.pages[index].present
+                            ? handle_protection(*process.space, area, index)
+                            : handle_missing(*process.space, area, index, write);
       counts_.faults += done ? 1 : 0;
       return done;
     }
@@ -139,7 +143,8 @@ bool LiveMachine::handle_protection(Space& space, Area& area, std::uint32_t inde
   return true;
 }
 
-bool LiveMachine::copy_page(Space& space, Area& area, std::uint32_t index, std::optional<std::uint32_t> old) {
+bool LiveMachine::copy_page(Space& space, Area& area, std::uint32_t index,
+                            std::optional<std::uint32_t> old) {
   const auto fresh = take_frame();
   if (!fresh) {
     fault_outcome_ = Outcome::kOutOfMemory;
@@ -173,7 +178,8 @@ std::optional<std::uint32_t> LiveMachine::object_frame(std::uint32_t object, std
   return frames[page];
 }
 
-void LiveMachine::set_page(Space& space, Area& area, std::uint32_t index, std::uint32_t frame, bool writable) {
+void LiveMachine::set_page(Space& space, Area& area, std::uint32_t index, std::uint32_t frame,
+                           bool writable) {
   area.pages[index] = {true, writable, frame};
   map_real(space, area, index);
 }
@@ -183,15 +189,17 @@ void LiveMachine::map_real(const Space& space, const Area& area, std::uint32_t i
   const PageState& page = area.pages[index];
   void* place = reinterpret_cast<void*>(address(space, area, index));
   const int protection = page.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* got = page.present ? ::mmap(place, kPage, protection, MAP_SHARED | MAP_FIXED, memory_fd_.get(),
-                                    static_cast<off_t>(page.frame * kPage))
-                           : ::mmap(place, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  void* got = page.present ? ::mmap(place, kPage, protection, MAP_SHARED | MAP_FIXED,
+                                    memory_fd_.get(), static_cast<off_t>(page.frame * kPage))
+                           : ::mmap(place, kPage, PROT_NONE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
   COWFS_CHECK(got == place);
 }
 
 // ---- operations ----
 
-std::uintptr_t LiveMachine::address(const Space& space, const Area& area, std::uint32_t index) const {
+std::uintptr_t LiveMachine::address(const Space& space, const Area& area,
+                                    std::uint32_t index) const {
   return kBase + space.window * kWindow + (raw(area.start) + index) * kPage;
 }
 
@@ -260,7 +268,8 @@ Outcome LiveMachine::dispatch(const sim::Operation& op, sim::PageNumber place, s
   }
   if (area == nullptr) return Outcome::kInvalid;
   if (op.verb == sim::Verb::kProtect) protect(*process.space, *area, op.access);
-  if (op.verb == sim::Verb::kUnmap) remove_area(*process.space, static_cast<std::size_t>(area - process.space->areas.data()));
+  if (op.verb == sim::Verb::kUnmap)
+    remove_area(*process.space, static_cast<std::size_t>(area - process.space->areas.data()));
   if (op.verb != sim::Verb::kDontneed) return Outcome::kOk;
   const auto count = static_cast<std::uint32_t>(area->pages.size());
   const std::uint32_t last = op.pages.whole ? count - 1 : op.pages.last;
@@ -273,7 +282,8 @@ Outcome LiveMachine::dispatch(const sim::Operation& op, sim::PageNumber place, s
 Outcome LiveMachine::access(const sim::Operation& op, Process& process, std::string& value) {
   const Area* area = find(*process.space, op.name);
   if (area == nullptr) return Outcome::kSegv;
-  auto* place = reinterpret_cast<volatile std::uint8_t*>(address(*process.space, *area, op.pages.first) + op.offset);
+  auto* place = reinterpret_cast<volatile std::uint8_t*>(
+      address(*process.space, *area, op.pages.first) + op.offset);
   if (sigsetjmp(g_escape, 1) != 0) return fault_outcome_;
   if (op.verb == sim::Verb::kWrite) {
     *place = static_cast<std::uint8_t>(op.bytes[0]);
@@ -352,7 +362,8 @@ Outcome LiveMachine::fork(const sim::Operation& op, Process& process) {
       if (page.present && page.writable) {
         page.writable = false;
         const auto index = static_cast<std::uint32_t>(&page - from.pages.data());
-        COWFS_CHECK(::mprotect(reinterpret_cast<void*>(address(*process.space, from, index)), kPage, PROT_READ) == 0);
+        COWFS_CHECK(::mprotect(reinterpret_cast<void*>(address(*process.space, from, index)), kPage,
+                               PROT_READ) == 0);
       }
     }
   }
@@ -361,11 +372,13 @@ Outcome LiveMachine::fork(const sim::Operation& op, Process& process) {
 
 void LiveMachine::protect(Space& space, Area& area, sim::Access access) {
   area.access = access;
-  if (access == sim::Access::kReadWrite) return;  // the next write faults, and is given the permission
+  if (access == sim::Access::kReadWrite)
+    return;  // the next write faults, and is given the permission
   for (std::uint32_t i = 0; i < area.pages.size(); ++i) {
     if (!area.pages[i].present || !area.pages[i].writable) continue;
     area.pages[i].writable = false;
-    COWFS_CHECK(::mprotect(reinterpret_cast<void*>(address(space, area, i)), kPage, PROT_READ) == 0);
+    COWFS_CHECK(::mprotect(reinterpret_cast<void*>(address(space, area, i)), kPage, PROT_READ) ==
+                0);
   }
 }
 
@@ -394,10 +407,12 @@ void LiveMachine::remove_area(Space& space, std::size_t number) {
 
 void LiveMachine::leave(Process& process) {
   if (--process.space->users == 0) {
-    while (!process.space->areas.empty()) remove_area(*process.space, process.space->areas.size() - 1);
+    while (!process.space->areas.empty())
+      remove_area(*process.space, process.space->areas.size() - 1);
   }
   process.space.reset();
-  if (!process.wakes.empty() && processes_.contains(process.wakes)) processes_[process.wakes].waits = false;
+  if (!process.wakes.empty() && processes_.contains(process.wakes))
+    processes_[process.wakes].waits = false;
   process.wakes.clear();
 }
 
@@ -407,10 +422,12 @@ void LiveMachine::exit(const std::string& name, Process& process) {
   for (auto& [other, child] : processes_) {
     if (child.parent == name) child.parent.clear();
   }
-  std::erase_if(processes_, [](const auto& item) { return item.second.zombie && item.second.parent.empty(); });
+  std::erase_if(processes_,
+                [](const auto& item) { return item.second.zombie && item.second.parent.empty(); });
 }
 
-std::optional<LiveMachine::PageState> LiveMachine::page(const std::string& name, const std::string& area_name,
+std::optional<LiveMachine::PageState> LiveMachine::page(const std::string& name,
+                                                        const std::string& area_name,
                                                         std::uint32_t index) const {
   const auto process = processes_.find(name);
   if (process == processes_.end() || !process->second.space) return std::nullopt;

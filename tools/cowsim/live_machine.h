@@ -1,15 +1,17 @@
-// Copy on write made of user space: a memfd is the physical memory, mappings of its pages are the page table entries,
-// and the handler of SIGSEGV is the kernel's fault handler.
+// Copy on write made of user space: a memfd is the physical memory, mappings of its pages are the
+// page table entries, and the handler of SIGSEGV is the kernel's fault handler.
 //
-// Every simulated process has a window of real addresses. read() and write() execute a real load or store there; when
-// the processor faults, the handler maps, copies or re-uses a page of the memfd and returns, and the processor executes
-// the same instruction again. No privileges are needed.
+// Every simulated process has a window of real addresses. read() and write() execute a real load or
+// store there; when the processor faults, the handler maps, copies or re-uses a page of the memfd
+// and returns, and the processor executes the same instruction again. No privileges are needed.
 //
 //   window of p1     memfd                       window of p2
-//   A.0 (r--) -----> frame 3 <------------------ A.0 (r--)        after fork: one frame, two mappings
-//   A.1 (rw-) -----> frame 5     frame 4 <------ A.1 (r--)        p1 wrote A.1: SIGSEGV, copy to 5, mapped rw
+//   A.0 (r--) -----> frame 3 <------------------ A.0 (r--)        after fork: one frame, two
+//   mappings A.1 (rw-) -----> frame 5     frame 4 <------ A.1 (r--)        p1 wrote A.1: SIGSEGV,
+//   copy to 5, mapped rw
 //
-// The rules are those of the simulator's textbook profile. One LiveMachine at a time: there is one SIGSEGV handler.
+// The rules are those of the simulator's textbook profile. One LiveMachine at a time: there is one
+// SIGSEGV handler.
 #pragma once
 
 #include <csignal>
@@ -40,7 +42,8 @@ class LiveMachine {
     bool writable = false;
     std::uint32_t frame = 0;
   };
-  std::optional<PageState> page(const std::string& process, const std::string& area, std::uint32_t index) const;
+  std::optional<PageState> page(const std::string& process, const std::string& area,
+                                std::uint32_t index) const;
 
   struct Counts {
     std::uint64_t faults = 0;  // handled signals
@@ -112,7 +115,7 @@ class LiveMachine {
   UniqueFd memory_fd_;
   std::uint8_t* memory_ = nullptr;  // all frames, as the kernel sees them
   std::size_t memory_size_ = 0;
-  std::vector<Frame> frames_;       // [0] is the zero frame
+  std::vector<Frame> frames_;        // [0] is the zero frame
   std::vector<std::uint32_t> free_;  // highest first
   std::map<std::string, Process> processes_;
   std::map<std::uint32_t, Object> objects_;
@@ -121,8 +124,8 @@ class LiveMachine {
   std::uint32_t next_window_ = 0;
   Counts counts_;
   sim::Outcome fault_outcome_ = sim::Outcome::kOk;  // why the handler gave up
-  struct sigaction old_segv_ {};
-  struct sigaction old_bus_ {};
+  struct sigaction old_segv_{};
+  struct sigaction old_bus_{};
 };
 
 }  // namespace cowfs

@@ -1,4 +1,5 @@
-// cowsim: simulates pages, copy on write, fork and vfork. The command line; the commands are in commands.h.
+// cowsim: simulates pages, copy on write, fork and vfork. The command line; the commands are in
+// commands.h.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -54,7 +55,8 @@ ExitCode demo(const std::string& name, const CommandLine& line) {
   return run_demo(name, line.run);
 }
 
-/// Seeds from the command line; `usual` where none were given. Nothing: they make no sense, which was said.
+/// Seeds from the command line; `usual` where none were given. Nothing: they make no sense, which
+/// was said.
 std::optional<SeedRange> seeds_of(const CommandLine& line, SeedRange usual) {
   if (line.seeds.empty()) return usual;
   const auto parsed = parse_seeds(line.seeds);
@@ -120,7 +122,9 @@ int run(int argc, const char* const* argv) {
   if (*explain) return to_int(run_file(text(explain_path), line.run));
   if (*show) return to_int(demo(text(demo_name), line));
   if (*ask) return to_int(run_quiz(line.quiz_seed, line.answers));
-  const auto seeds = seeds_of(line, *random ? SeedRange{1, 1000} : *on_files ? SeedRange{1, 20} : SeedRange{1, 100});
+  const auto seeds = seeds_of(line, *random     ? SeedRange{1, 1000}
+                                    : *on_files ? SeedRange{1, 20}
+                                                : SeedRange{1, 100});
   if (!seeds) return to_int(usage("--seeds takes a seed or FIRST..LAST"));
   if (*random) return to_int(run_fuzz(*seeds, line.bug));
   line.oracle.seeds = line.files.seeds = *seeds;
@@ -136,6 +140,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace cowfs
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "--oracle-actor") == 0) return cowfs::oracle_actor(argc, argv);
+  if (argc > 1 && std::strcmp(argv[1], "--oracle-actor") == 0)
+    return cowfs::oracle_actor(argc, argv);
   return cowfs::run(argc, argv);
 }

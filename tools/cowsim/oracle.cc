@@ -34,7 +34,8 @@ struct Adopted {
 
 class Comparison {
  public:
-  Comparison(const OracleOptions& options, const sim::MachineSettings& settings, oracle::Processes& kernel)
+  Comparison(const OracleOptions& options, const sim::MachineSettings& settings,
+             oracle::Processes& kernel)
       : options_(options), machine_(settings), kernel_(kernel) {}
 
   /// What differs; empty: all agree. An Error: the kernel could not be asked.
@@ -48,7 +49,8 @@ class Comparison {
                          sim::outcome_name(result.outcome));
     }
     if (seen.value != result.value) {
-      return fmt::format("the kernel reads {}, the simulator {}", sim::quoted(seen.value), sim::quoted(result.value));
+      return fmt::format("the kernel reads {}, the simulator {}", sim::quoted(seen.value),
+                         sim::quoted(result.value));
     }
     if (options_.values_only) return std::string();
     const bool access = op.verb == sim::Verb::kRead || op.verb == sim::Verb::kWrite;
@@ -74,7 +76,8 @@ class Comparison {
            machine_.objects().at(*area->object).kind == sim::FileKind::kDisk;
   }
 
-  std::string compare_faults(const sim::Operation& op, std::uint64_t kernel, std::uint64_t simulated) {
+  std::string compare_faults(const sim::Operation& op, std::uint64_t kernel,
+                             std::uint64_t simulated) {
     if (kernel == simulated) return {};
     if (!options_.strict && kernel == simulated + 1 && may_be_written_back(op)) {
       ++adopted_.written_back;
@@ -95,7 +98,8 @@ class Comparison {
     std::map<Identity, std::uint64_t> entries;
     std::set<sim::SpaceId> seen;
     for (const auto& [name, process] : machine_.processes()) {
-      if (process.state == sim::ProcessState::kZombie || !seen.insert(process.space).second) continue;
+      if (process.state == sim::ProcessState::kZombie || !seen.insert(process.space).second)
+        continue;
       for (const sim::Area& area : machine_.spaces().at(process.space).areas) {
         const auto pages = kernel_.pages(name, area);
         for (std::uint32_t i = 0; i < area.pages; ++i) {
@@ -106,9 +110,11 @@ class Comparison {
             ++entries[id];
             frames[id] = pages[i].frame;
             const auto [owner, fresh] = owners.try_emplace(pages[i].frame, id);
-            if (!fresh && owner->second != id) difference = "the kernel shares a frame that the simulator does not";
+            if (!fresh && owner->second != id)
+              difference = "the kernel shares a frame that the simulator does not";
           }
-          if (!difference.empty()) return fmt::format("{}:{}.{}: {}", name, area.name, i, difference);
+          if (!difference.empty())
+            return fmt::format("{}:{}.{}: {}", name, area.name, i, difference);
         }
       }
     }
@@ -116,14 +122,15 @@ class Comparison {
     return compare_counts(entries);
   }
 
-  std::string compare_page(const sim::Operation& op, const sim::StepResult& result, const sim::PlaceInMemory& place,
-                           const oracle::PageState& seen) {
+  std::string compare_page(const sim::Operation& op, const sim::StepResult& result,
+                           const sim::PlaceInMemory& place, const oracle::PageState& seen) {
     const sim::Entry* entry = machine_.entry(place.process, place.area, place.page);
     const bool present = entry != nullptr && entry->present();
     if (!present) return seen.present ? "the kernel has the page mapped, the simulator not" : "";
     const bool is_target = op.name == place.area && op.pages.first == place.page;
     if (!seen.present) {
-      if (options_.strict || is_target || !mapped_around(result)) return "the simulator has the page mapped, the kernel not";
+      if (options_.strict || is_target || !mapped_around(result))
+        return "the simulator has the page mapped, the kernel not";
       machine_.adopt_unmapped(place.process, place.area, place.page);
       ++adopted_.left_out;
       return {};
@@ -133,7 +140,8 @@ class Comparison {
     const bool reused = std::ranges::any_of(result.events, [](const sim::Event& event) {
       return event.kind == sim::EventKind::kReuse;
     });
-    if (options_.strict || !is_target || !reused) return "the kernel moved the page to another frame";
+    if (options_.strict || !is_target || !reused)
+      return "the kernel moved the page to another frame";
     machine_.adopt_copy(place.process, place.area, place.page);
     ++adopted_.copied;
     return {};
@@ -150,8 +158,8 @@ class Comparison {
       const auto kernel = kernel_.map_count(frames_.at(id));
       const std::uint64_t wanted = id.first == sim::kZeroFrame ? 0 : count;
       if (kernel && *kernel == wanted) continue;
-      return fmt::format("{}: {} entries name it, the kernel counts {}", sim::frame_name(id.first), wanted,
-                         kernel ? std::to_string(*kernel) : "nothing");
+      return fmt::format("{}: {} entries name it, the kernel counts {}", sim::frame_name(id.first),
+                         wanted, kernel ? std::to_string(*kernel) : "nothing");
     }
     return {};
   }
@@ -201,7 +209,8 @@ bool frames_are_visible() {
   return pages[0].present && pages[0].frame != 0 && (*kernel)->map_count(pages[0].frame) == 1;
 }
 
-/// One processor: the caches of others may hold a reference on a page, so that it is copied where it could be re-used.
+/// One processor: the caches of others may hold a reference on a page, so that it is copied where
+/// it could be re-used.
 void bind_to_one_processor() {
   cpu_set_t allowed;
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -224,7 +233,8 @@ void report_failure(const OracleOptions& options, std::uint64_t seed, const std:
     return verdict && !verdict->difference.empty();
   });
   const auto small = compare(options, settings, operations);
-  print_failing_trace(seed, small && !small->difference.empty() ? small->difference : difference, settings, operations);
+  print_failing_trace(seed, small && !small->difference.empty() ? small->difference : difference,
+                      settings, operations);
 }
 
 ExitCode compare_file(const OracleOptions& options) {
@@ -248,7 +258,8 @@ ExitCode compare_seeds(const OracleOptions& options) {
   std::uint64_t steps = 0;
   std::uint64_t failed = 0;
   Adopted adopted;
-  const sim::Profile profile = options.profile == "linux" ? sim::Profile::kLinux : sim::Profile::kTextbook;
+  const sim::Profile profile =
+      options.profile == "linux" ? sim::Profile::kLinux : sim::Profile::kTextbook;
   for (std::uint64_t seed = options.seeds.first; seed <= options.seeds.last; ++seed) {
     const sim::TraceWish wish = sim::kernel_wish(profile, !options.disk.empty() && seed % 2 == 0);
     const auto operations = sim::generate(wish, seed);
@@ -263,13 +274,19 @@ ExitCode compare_seeds(const OracleOptions& options) {
     adopted.written_back += verdict->adopted.written_back;
     if (verdict->difference.empty()) continue;
     if (failed > 0) print_error(kCowsim, fmt::format("seed {}: {}", seed, verdict->difference));
-    if (failed++ == 0) report_failure(options, seed, verdict->difference, wish.settings, operations);
+    if (failed++ == 0)
+      report_failure(options, seed, verdict->difference, wish.settings, operations);
   }
-  fmt::print("{} seeds, {} steps, {} seeds differ; adopted: {} pages left out around a fault, {} copies for re-use, {} after "
-             "write-back\n", options.seeds.last - options.seeds.first + 1, steps, failed, adopted.left_out, adopted.copied,
-             adopted.written_back);
+  fmt::print(
+      "{} seeds, {} steps, {} seeds differ; adopted: {} pages left out around a fault, {} copies "
+      "for re-use, {} after "
+      "write-back\n",
+      options.seeds.last - options.seeds.first + 1, steps, failed, adopted.left_out, adopted.copied,
+      adopted.written_back);
   const bool too_many = adopted.total() * 100 > steps;
-  if (too_many) print_error(kCowsim, "more than 1 step in 100 was the kernel's own choice: this compares nothing");
+  if (too_many)
+    print_error(kCowsim,
+                "more than 1 step in 100 was the kernel's own choice: this compares nothing");
   return finish_output(kCowsim, failed == 0 && !too_many ? ExitCode::kOk : ExitCode::kFailed);
 }
 
@@ -285,7 +302,9 @@ ExitCode run_oracle(const OracleOptions& given) {
     return ExitCode::kNotHere;
   }
   if (!options.values_only && !frames_are_visible()) {
-    print_error(kCowsim, "this kernel does not tell which frames pages are in (it tells root): try --values-only");
+    print_error(
+        kCowsim,
+        "this kernel does not tell which frames pages are in (it tells root): try --values-only");
     return ExitCode::kNotHere;
   }
   return options.file.empty() ? compare_seeds(options) : compare_file(options);

@@ -22,7 +22,8 @@ namespace {
 
 constexpr std::size_t kStackSize = 64 * 1024;
 
-// A signal handler has nothing but globals to reach its process. Each actor runs one access at a time.
+// A signal handler has nothing but globals to reach its process. Each actor runs one access at a
+// time.
 sigjmp_buf g_escape;
 volatile sig_atomic_t g_signal = 0;
 alignas(4096) volatile std::uint8_t g_dummy_page[4096];
@@ -48,8 +49,8 @@ std::uint64_t faults_so_far() {
 }
 
 /// One access, and the faults between the two looks at the counters.
-__attribute__((noinline)) Answer measured_access(volatile std::uint8_t* place, bool write, std::uint8_t& value,
-                                                 std::uint64_t& faults) {
+__attribute__((noinline)) Answer measured_access(volatile std::uint8_t* place, bool write,
+                                                 std::uint8_t& value, std::uint64_t& faults) {
   if (sigsetjmp(g_escape, 1) != 0) return g_signal == SIGBUS ? Answer::kBus : Answer::kSegv;
   const std::uint64_t before = faults_so_far();
   if (write) {
@@ -71,7 +72,8 @@ void access(Slot& slot) {
     (void)measured_access(g_dummy_page, true, dummy, faults);
     (void)measured_access(g_dummy_page, false, dummy, faults);
   }
-  slot.answer = measured_access(reinterpret_cast<volatile std::uint8_t*>(slot.address), write, value, faults);
+  slot.answer =
+      measured_access(reinterpret_cast<volatile std::uint8_t*>(slot.address), write, value, faults);
   slot.value = value;
   slot.faults = faults;
 }
@@ -98,11 +100,13 @@ int begin_vfork_child(void* argument) {
 void make_child(Mailbox& mailbox, Slot& slot, int mailbox_fd) {
   if (slot.task == Task::kVfork) {
     // A stack is never used twice: what the child leaves on it must not meet the next one.
-    void* stack = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* stack =
+        ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     Birth birth{&mailbox, slot.child_slot, mailbox_fd};
-    const int pid = stack == MAP_FAILED ? -1
-                                        : ::clone(begin_vfork_child, static_cast<char*>(stack) + kStackSize,
-                                                  CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
+    const int pid = stack == MAP_FAILED
+                        ? -1
+                        : ::clone(begin_vfork_child, static_cast<char*>(stack) + kStackSize,
+                                  CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
     return finish_call(slot, pid > 0);
   }
   const std::uint32_t child_slot = slot.child_slot;
@@ -115,18 +119,22 @@ void make_child(Mailbox& mailbox, Slot& slot, int mailbox_fd) {
 void start_anew(std::uint32_t slot, int mailbox_fd) {
   const std::string slot_text = std::to_string(slot);
   const std::string fd_text = std::to_string(mailbox_fd);
-  ::execl("/proc/self/exe", "cowsim", "--oracle-actor", slot_text.c_str(), fd_text.c_str(), nullptr);
+  ::execl("/proc/self/exe", "cowsim", "--oracle-actor", slot_text.c_str(), fd_text.c_str(),
+          nullptr);
 }
 
 void call(Slot& slot) {
   void* address = reinterpret_cast<void*>(slot.address);
   switch (slot.task) {
     case Task::kMap:
-      return finish_call(slot, ::mmap(address, slot.length, slot.protection, slot.flags | MAP_FIXED_NOREPLACE, slot.fd,
-                                      slot.file_offset) == address);
+      return finish_call(
+          slot, ::mmap(address, slot.length, slot.protection, slot.flags | MAP_FIXED_NOREPLACE,
+                       slot.fd, slot.file_offset) == address);
     case Task::kUnmap: return finish_call(slot, ::munmap(address, slot.length) == 0);
-    case Task::kProtect: return finish_call(slot, ::mprotect(address, slot.length, slot.protection) == 0);
-    case Task::kDontneed: return finish_call(slot, ::madvise(address, slot.length, MADV_DONTNEED) == 0);
+    case Task::kProtect:
+      return finish_call(slot, ::mprotect(address, slot.length, slot.protection) == 0);
+    case Task::kDontneed:
+      return finish_call(slot, ::madvise(address, slot.length, MADV_DONTNEED) == 0);
     case Task::kMsync: return finish_call(slot, ::msync(address, slot.length, MS_SYNC) == 0);
     case Task::kPread: {
       std::uint8_t byte = 0;
@@ -134,7 +142,8 @@ void call(Slot& slot) {
       slot.value = byte;
       return finish_call(slot, ok);
     }
-    case Task::kPwrite: return finish_call(slot, ::pwrite(slot.fd, &slot.value, 1, slot.file_offset) == 1);
+    case Task::kPwrite:
+      return finish_call(slot, ::pwrite(slot.fd, &slot.value, 1, slot.file_offset) == 1);
     default: return finish_call(slot, false);
   }
 }
@@ -144,7 +153,8 @@ void call(Slot& slot) {
 void wait_while(std::atomic<Turn>& turn, Turn value, int timeout_ms) {
   const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
   if (turn.load() != value) return;
-  ::syscall(SYS_futex, &turn, FUTEX_WAIT, static_cast<std::uint32_t>(value), timeout_ms < 0 ? nullptr : &timeout, nullptr, 0);
+  ::syscall(SYS_futex, &turn, FUTEX_WAIT, static_cast<std::uint32_t>(value),
+            timeout_ms < 0 ? nullptr : &timeout, nullptr, 0);
 }
 
 void set_turn(std::atomic<Turn>& turn, Turn value) {
@@ -154,7 +164,8 @@ void set_turn(std::atomic<Turn>& turn, Turn value) {
 
 Mailbox* map_mailbox(int fd) {
   void* wanted = reinterpret_cast<void*>(kMailboxAddress);
-  void* got = ::mmap(wanted, sizeof(Mailbox), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+  void* got = ::mmap(wanted, sizeof(Mailbox), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
   return got == wanted ? static_cast<Mailbox*>(got) : nullptr;
 }
 

@@ -1,7 +1,9 @@
-// How the oracle's controller talks to its actors: shared memory at a fixed address, one slot an actor.
+// How the oracle's controller talks to its actors: shared memory at a fixed address, one slot an
+// actor.
 //
-// The controller writes a request and sets `turn`; the actor does it, writes the reply and sets `turn` back. One
-// request is under way at a time, so that nothing moves while the page maps are read.
+// The controller writes a request and sets `turn`; the actor does it, writes the reply and sets
+// `turn` back. One request is under way at a time, so that nothing moves while the page maps are
+// read.
 #pragma once
 
 #include <atomic>
@@ -16,7 +18,19 @@ inline constexpr std::uint32_t kSlots = 32;
 enum class Turn : std::uint32_t { kIdle, kRequested, kDone };
 
 enum class Task : std::uint32_t {
-  kRead, kWrite, kMap, kUnmap, kProtect, kDontneed, kMsync, kPread, kPwrite, kFork, kVfork, kExec, kExit,
+  kRead,
+  kWrite,
+  kMap,
+  kUnmap,
+  kProtect,
+  kDontneed,
+  kMsync,
+  kPread,
+  kPwrite,
+  kFork,
+  kVfork,
+  kExec,
+  kExit,
 };
 
 enum class Answer : std::uint32_t { kOk, kSegv, kBus, kFailed };
@@ -30,12 +44,12 @@ struct Slot {
   std::int32_t flags;
   std::int32_t fd;
   std::int64_t file_offset;
-  std::uint8_t value;       // both ways
+  std::uint8_t value;  // both ways
   std::uint32_t child_slot;
   Answer answer;
   std::int32_t error;
-  std::int32_t pid;         // of the new process
-  std::uint64_t faults;     // that the access took
+  std::int32_t pid;      // of the new process
+  std::uint64_t faults;  // that the access took
 };
 
 struct Mailbox {

@@ -55,7 +55,8 @@ Result<std::unique_ptr<Processes>> Processes::start(std::string disk) {
   std::unique_ptr<Processes> all(new Processes);
   all->disk_ = std::move(disk);
   all->mailbox_fd_.reset(::memfd_create("cowsim-mailbox", 0));
-  if (!all->mailbox_fd_ || ::ftruncate(all->mailbox_fd_.get(), sizeof(Mailbox)) != 0) return system_failure("memfd");
+  if (!all->mailbox_fd_ || ::ftruncate(all->mailbox_fd_.get(), sizeof(Mailbox)) != 0)
+    return system_failure("memfd");
   all->mailbox_ = map_mailbox(all->mailbox_fd_.get());
   if (all->mailbox_ == nullptr) return system_failure("mmap of the mailbox");
   all->map_counts_.reset(::open("/proc/kpagecount", O_RDONLY | O_CLOEXEC));
@@ -92,7 +93,8 @@ Result<Observation> Processes::request(Slot& slot) {
     case Answer::kSegv: seen.outcome = sim::Outcome::kSegv; break;
     case Answer::kBus: seen.outcome = sim::Outcome::kBus; break;
     case Answer::kFailed:
-      return fail(ErrorCode::kIo, fmt::format("an actor's system call failed: {}", std::strerror(slot.error)));
+      return fail(ErrorCode::kIo,
+                  fmt::format("an actor's system call failed: {}", std::strerror(slot.error)));
   }
   seen.faults = slot.faults;
   return seen;
@@ -132,7 +134,8 @@ Result<Observation> Processes::perform(const sim::Operation& op, const sim::Mach
       if (!machine.file(op.other)) return kNotPossible;
       return leave(op, actor);
     case sim::Verb::kExit: return leave(op, actor);
-    default: return fail(ErrorCode::kNotSupported, "the oracle cannot do '" + sim::to_text(op) + "'");
+    default:
+      return fail(ErrorCode::kNotSupported, "the oracle cannot do '" + sim::to_text(op) + "'");
   }
 }
 
@@ -148,7 +151,8 @@ Result<Observation> Processes::make_file(const sim::Operation& op) {
   // One page a call: the filesystem then caches single pages and no larger pieces.
   for (std::uint32_t i = 0; i < op.count; ++i) {
     const std::string page = sim::filled_page(op.fill, i, kPage);
-    if (::pwrite(file.get(), page.data(), page.size(), i * static_cast<off_t>(kPage)) != static_cast<ssize_t>(kPage)) {
+    if (::pwrite(file.get(), page.data(), page.size(), i * static_cast<off_t>(kPage)) !=
+        static_cast<ssize_t>(kPage)) {
       return system_failure("write of a new file");
     }
   }
@@ -166,13 +170,15 @@ Result<Observation> Processes::first_process(const sim::Operation& op) {
   const std::string fd_text = std::to_string(mailbox_fd_.get());
   const pid_t pid = ::fork();
   if (pid == 0) {
-    ::execl("/proc/self/exe", "cowsim", "--oracle-actor", slot_text.c_str(), fd_text.c_str(), nullptr);
+    ::execl("/proc/self/exe", "cowsim", "--oracle-actor", slot_text.c_str(), fd_text.c_str(),
+            nullptr);
     ::_exit(1);
   }
   if (pid < 0) return system_failure("fork");
   COWFS_TRY(add_actor(op.process, number, pid));
   if (!wait_for(slot)) return fail(ErrorCode::kIo, "an actor does not start");
-  actors_[op.process].page_map.reset(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  actors_[op.process].page_map.reset(
+      ::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
   return Observation{};
 }
 
@@ -193,10 +199,12 @@ std::uint32_t Processes::free_slot() const {
   return std::min(slot, kSlots - 1);
 }
 
-Result<Observation> Processes::access(const sim::Operation& op, const Actor& actor, const sim::Machine& machine) {
+Result<Observation> Processes::access(const sim::Operation& op, const Actor& actor,
+                                      const sim::Machine& machine) {
   const sim::Area* area = area_of(op, machine);
   if (area == nullptr) return Observation{sim::Outcome::kSegv, {}, 0};
-  if (op.offset >= kPage || op.bytes.size() > 1 || op.pages.first != op.pages.last) return kNotPossible;
+  if (op.offset >= kPage || op.bytes.size() > 1 || op.pages.first != op.pages.last)
+    return kNotPossible;
   Slot& slot = mailbox_->slots[actor.slot];
   slot.task = op.verb == sim::Verb::kRead ? Task::kRead : Task::kWrite;
   slot.address = address_of(*area, 0) + op.pages.first * kPage + op.offset;
@@ -208,7 +216,8 @@ Result<Observation> Processes::access(const sim::Operation& op, const Actor& act
   return seen;
 }
 
-Result<Observation> Processes::map(const sim::Operation& op, const Actor& actor, const sim::Machine& machine) {
+Result<Observation> Processes::map(const sim::Operation& op, const Actor& actor,
+                                   const sim::Machine& machine) {
   const sim::AddressSpace* space = machine.space_of(op.process);
   if (space == nullptr || space->find(op.name) != nullptr || op.count == 0) return kNotPossible;
   Slot& slot = mailbox_->slots[actor.slot];
@@ -230,7 +239,8 @@ Result<Observation> Processes::map(const sim::Operation& op, const Actor& actor,
   return request(slot);
 }
 
-Result<Observation> Processes::change_area(const sim::Operation& op, const Actor& actor, const sim::Machine& machine) {
+Result<Observation> Processes::change_area(const sim::Operation& op, const Actor& actor,
+                                           const sim::Machine& machine) {
   const sim::Area* area = area_of(op, machine);
   if (area == nullptr) return kNotPossible;
   const std::uint32_t first = op.pages.whole ? 0 : op.pages.first;
@@ -311,7 +321,9 @@ std::vector<PageState> Processes::pages(const std::string& process, const sim::A
   const auto size = static_cast<ssize_t>(words.size() * sizeof(std::uint64_t));
   const auto offset = static_cast<off_t>(address_of(area, 0) / kPage * sizeof(std::uint64_t));
   std::vector<PageState> out(area.pages);
-  if (::pread(actors_.at(process).page_map.get(), words.data(), static_cast<std::size_t>(size), offset) != size) return out;
+  if (::pread(actors_.at(process).page_map.get(), words.data(), static_cast<std::size_t>(size),
+              offset) != size)
+    return out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     out[i] = {(words[i] & kPresentBit) != 0, words[i] & kFrameMask};
   }
@@ -321,7 +333,8 @@ std::vector<PageState> Processes::pages(const std::string& process, const sim::A
 std::optional<std::uint64_t> Processes::map_count(std::uint64_t frame) {
   std::uint64_t count = 0;
   const auto offset = static_cast<off_t>(frame * sizeof count);
-  if (!map_counts_ || ::pread(map_counts_.get(), &count, sizeof count, offset) != sizeof count) return std::nullopt;
+  if (!map_counts_ || ::pread(map_counts_.get(), &count, sizeof count, offset) != sizeof count)
+    return std::nullopt;
   return count;
 }
 

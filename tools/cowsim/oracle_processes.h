@@ -35,7 +35,8 @@ class Processes {
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
 
-  /// Does what the simulator is about to do; `machine` is asked where areas lie. kInvalid: no process can.
+  /// Does what the simulator is about to do; `machine` is asked where areas lie. kInvalid: no
+  /// process can.
   Result<Observation> perform(const sim::Operation& operation, const sim::Machine& machine);
 
   /// The pages of an area.
@@ -57,9 +58,12 @@ class Processes {
   bool wait_for(Slot& slot);
   Result<Observation> make_file(const sim::Operation& op);
   Result<Observation> first_process(const sim::Operation& op);
-  Result<Observation> access(const sim::Operation& op, const Actor& actor, const sim::Machine& machine);
-  Result<Observation> change_area(const sim::Operation& op, const Actor& actor, const sim::Machine& machine);
-  Result<Observation> map(const sim::Operation& op, const Actor& actor, const sim::Machine& machine);
+  Result<Observation> access(const sim::Operation& op, const Actor& actor,
+                             const sim::Machine& machine);
+  Result<Observation> change_area(const sim::Operation& op, const Actor& actor,
+                                  const sim::Machine& machine);
+  Result<Observation> map(const sim::Operation& op, const Actor& actor,
+                          const sim::Machine& machine);
   Result<Observation> use_file(const sim::Operation& op, const Actor& actor);
   Result<Observation> make_child(const sim::Operation& op, const Actor& actor);
   Result<Observation> leave(const sim::Operation& op, Actor& actor);

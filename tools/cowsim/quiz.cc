@@ -31,8 +31,10 @@ class Exercise {
   }
 
   void print(std::uint64_t seed, bool answers) const {
-    fmt::print("Exercise {}. Pages are private and anonymous, all frames free at the start.\n\n", seed);
-    for (const sim::Statement& statement : trace_.statements) fmt::print("    {}\n", statement.text);
+    fmt::print("Exercise {}. Pages are private and anonymous, all frames free at the start.\n\n",
+               seed);
+    for (const sim::Statement& statement : trace_.statements)
+      fmt::print("    {}\n", statement.text);
     fmt::print("\n");
     sim::Session session(settings_);
     std::string reasons;
@@ -53,7 +55,8 @@ class Exercise {
   }
 
   void write(const std::string& process) {
-    run(fmt::format("{} write A.{} '{}'", process, random_.below(4), static_cast<char>('a' + letters_++)));
+    run(fmt::format("{} write A.{} '{}'", process, random_.below(4),
+                    static_cast<char>('a' + letters_++)));
   }
 
   static std::string partners(const sim::Machine& machine) {
@@ -76,14 +79,20 @@ class Exercise {
     };
     const auto page = random_page_;
     const auto bytes = machine.peek("p1", "A", page);
-    const std::string read = !bytes ? "-" : (*bytes)[0] == '\0' ? "0, it was never written" : sim::quoted(bytes->substr(0, 1));
+    const std::string read = !bytes                ? "-"
+                             : (*bytes)[0] == '\0' ? "0, it was never written"
+                                                   : sim::quoted(bytes->substr(0, 1));
     ask(1, "How many frames are in use at the end?", std::to_string(machine.frames().used()));
-    ask(2, "How many pages were copied by write faults?", std::to_string(machine.counters().copies));
-    ask(3, "How many times did a last owner take a page without a copy?", std::to_string(machine.counters().reuses));
+    ask(2, "How many pages were copied by write faults?",
+        std::to_string(machine.counters().copies));
+    ask(3, "How many times did a last owner take a page without a copy?",
+        std::to_string(machine.counters().reuses));
     ask(4, fmt::format("What does p1 read from A.{}?", page), read);
-    ask(5, "Which processes share which frame of each page?", "frames by page:" + partners(machine));
+    ask(5, "Which processes share which frame of each page?",
+        "frames by page:" + partners(machine));
     ask(6, "How many page faults were there?",
-        fmt::format("{} missing, {} protection", machine.counters().missing_faults, machine.counters().protection_faults));
+        fmt::format("{} missing, {} protection", machine.counters().missing_faults,
+                    machine.counters().protection_faults));
   }
 
   sim::Random random_;

@@ -28,7 +28,8 @@ void for_each_page(const sim::Machine& machine, Visit visit) {
   }
 }
 
-std::string where(const sim::Machine& machine, const std::string& process, const sim::Area& area, std::uint32_t page) {
+std::string where(const sim::Machine& machine, const std::string& process, const sim::Area& area,
+                  std::uint32_t page) {
   const sim::Entry* entry = machine.entry(process, area.name, page);
   if (entry == nullptr || entry->state == sim::Entry::State::kNone) return "-";
   if (entry->swapped()) return fmt::format("s{}", raw(entry->slot));
@@ -41,9 +42,10 @@ Rows page_rows(const sim::Machine& machine) {
     const sim::PlaceInMemory place{process, area.name, i};
     const sim::Entry* entry = machine.entry(process, area.name, i);
     const auto bytes = machine.peek(process, area.name, i);
-    rows.push_back({fmt::format("{}:{}.{}", process, area.name, i), where(machine, process, area, i),
-                    sim::entry_kind(machine, place), entry != nullptr && entry->dirty ? "yes" : "-",
-                    sim::backing_kind(machine, place), bytes ? sim::quoted(bytes->substr(0, 1)) : "-"});
+    rows.push_back(
+        {fmt::format("{}:{}.{}", process, area.name, i), where(machine, process, area, i),
+         sim::entry_kind(machine, place), entry != nullptr && entry->dirty ? "yes" : "-",
+         sim::backing_kind(machine, place), bytes ? sim::quoted(bytes->substr(0, 1)) : "-"});
   });
   return rows;
 }
@@ -53,7 +55,8 @@ Rows frame_rows(const sim::Machine& machine) {
   for_each_page(machine, [&](const std::string& process, const sim::Area& area, std::uint32_t i) {
     const sim::Entry* entry = machine.entry(process, area.name, i);
     if (entry == nullptr || !entry->present()) return;
-    users[entry->frame] += fmt::format("{}{}:{}.{}", users[entry->frame].empty() ? "" : " ", process, area.name, i);
+    users[entry->frame] +=
+        fmt::format("{}{}:{}.{}", users[entry->frame].empty() ? "" : " ", process, area.name, i);
   });
   Rows rows{{"FRAME", "KIND", "REFS", "MAPPED BY"}};
   for (std::uint32_t i = 0; i < machine.frames().total(); ++i) {
@@ -62,16 +65,20 @@ Rows frame_rows(const sim::Machine& machine) {
     const bool cache = frame.use == sim::FrameUse::kCache;
     const std::string file = cache ? machine.objects().at(frame.owner.object).name : "";
     rows.push_back({sim::frame_name(sim::FrameId{i}),
-                    !cache ? "anon" : file.empty() ? "shared" : fmt::format("{}.{}", file, frame.owner.page),
+                    !cache         ? "anon"
+                    : file.empty() ? "shared"
+                                   : fmt::format("{}.{}", file, frame.owner.page),
                     std::to_string(frame.references), users[sim::FrameId{i}]});
   }
-  if (users.contains(sim::kZeroFrame)) rows.push_back({"zero", "zero", "-", users[sim::kZeroFrame]});
+  if (users.contains(sim::kZeroFrame))
+    rows.push_back({"zero", "zero", "-", users[sim::kZeroFrame]});
   return rows;
 }
 
 Rows gauge_rows(const sim::Machine& machine) {
   Rows rows{{"COUNT", ""}};
-  for (const auto& [name, value] : sim::gauges(machine)) rows.push_back({std::string(name), std::to_string(value)});
+  for (const auto& [name, value] : sim::gauges(machine))
+    rows.push_back({std::string(name), std::to_string(value)});
   return rows;
 }
 
@@ -107,7 +114,8 @@ show(0)})();
 std::string step_line(const sim::Statement& statement, const sim::StepResult& result) {
   const std::string value = result.value.empty() ? "" : " " + sim::quoted(result.value);
   std::string line = fmt::format("{:>4}  {:<34} {:<9}  {}", statement.line, statement.text,
-                                 std::string(sim::outcome_name(result.outcome)) + value, events_text(result.events));
+                                 std::string(sim::outcome_name(result.outcome)) + value,
+                                 events_text(result.events));
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
 }
@@ -117,7 +125,8 @@ std::string step_in_words(const sim::Statement& statement, const sim::StepResult
   for (const sim::Event& event : result.events) out += "    " + sim::in_words(event) + "\n";
   if (result.events.empty()) out += "    No fault: nothing for the kernel to do.\n";
   if (!result.value.empty()) out += fmt::format("    It reads {}.\n", sim::quoted(result.value));
-  if (result.outcome != sim::Outcome::kOk) out += fmt::format("    It ends with '{}'.\n", sim::outcome_name(result.outcome));
+  if (result.outcome != sim::Outcome::kOk)
+    out += fmt::format("    It ends with '{}'.\n", sim::outcome_name(result.outcome));
   return out;
 }
 
@@ -126,7 +135,8 @@ std::string machine_tables(const sim::Machine& machine) {
          format_table(gauge_rows(machine));
 }
 
-nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::StepResult& result, const sim::Machine& machine) {
+nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::StepResult& result,
+                                    const sim::Machine& machine) {
   nlohmann::ordered_json step;
   step["line"] = statement.line;
   step["operation"] = statement.text;
@@ -134,7 +144,8 @@ nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::
   if (!result.value.empty()) step["value"] = sim::quoted(result.value);
   step["events"] = nlohmann::ordered_json::array();
   for (const sim::Event& event : result.events) step["events"].push_back(sim::to_text(event));
-  for (const auto& [name, value] : sim::gauges(machine)) step["counters"][std::string(name)] = value;
+  for (const auto& [name, value] : sim::gauges(machine))
+    step["counters"][std::string(name)] = value;
   step["pages"] = nlohmann::ordered_json::array();
   for_each_page(machine, [&](const std::string& process, const sim::Area& area, std::uint32_t i) {
     const std::string frame = where(machine, process, area, i);
@@ -149,12 +160,17 @@ nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::
 }
 
 std::string html_page(const std::string& title, const std::vector<ShownStep>& steps) {
-  std::string out = kPageHead + fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n", escape_markup(title));
-  out += "<p><button id=\"back\">Back</button> <button id=\"next\">Next</button> step <span id=\"at\"></span></p>\n";
+  std::string out = kPageHead + fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n",
+                                            escape_markup(title));
+  out +=
+      "<p><button id=\"back\">Back</button> <button id=\"next\">Next</button> step <span "
+      "id=\"at\"></span></p>\n";
   for (const ShownStep& step : steps) {
-    out += fmt::format("<section>\n<p>line {}: <code>{}</code>: {}</p>\n{}<ol>\n", step.line, escape_markup(step.operation),
-                       sim::outcome_name(step.result.outcome), step.picture);
-    for (const sim::Event& event : step.result.events) out += "<li>" + escape_markup(sim::in_words(event)) + "</li>\n";
+    out += fmt::format("<section>\n<p>line {}: <code>{}</code>: {}</p>\n{}<ol>\n", step.line,
+                       escape_markup(step.operation), sim::outcome_name(step.result.outcome),
+                       step.picture);
+    for (const sim::Event& event : step.result.events)
+      out += "<li>" + escape_markup(sim::in_words(event)) + "</li>\n";
     out += "</ol>\n</section>\n";
   }
   return out + kPageScript + "</body></html>\n";

@@ -28,7 +28,8 @@ std::string step_in_words(const sim::Statement& statement, const sim::StepResult
 /// Which page is in which frame with which rights; who maps each frame; what was counted.
 std::string machine_tables(const sim::Machine& machine);
 
-nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::StepResult& result, const sim::Machine& machine);
+nlohmann::ordered_json step_as_json(const sim::Statement& statement, const sim::StepResult& result,
+                                    const sim::Machine& machine);
 
 /// A page of its own that shows one step after another.
 std::string html_page(const std::string& title, const std::vector<ShownStep>& steps);

@@ -22,16 +22,20 @@ namespace {
 /// Gathers what is to be shown while a trace runs.
 class Show {
  public:
-  Show(std::string title, const RunOptions& options) : title_(std::move(title)), options_(options) {}
+  Show(std::string title, const RunOptions& options)
+      : title_(std::move(title)), options_(options) {}
 
   ExitCode run(const sim::Trace& trace, std::string_view command) {
     answer_ = json_answer(kCowsim, command);
     answer_["settings"] = sim::to_text(trace.settings);
     answer_["steps"] = nlohmann::ordered_json::array();
-    const auto failures = sim::run_trace(
-        trace, [this](const sim::Statement& statement, const sim::Session& session) { step(statement, session); });
+    const auto failures =
+        sim::run_trace(trace, [this](const sim::Statement& statement, const sim::Session& session) {
+          step(statement, session);
+        });
     for (const sim::TraceFailure& failure : failures) {
-      const std::string text = fmt::format("{}:{}:{}: {}", title_, failure.line, failure.column, failure.text);
+      const std::string text =
+          fmt::format("{}:{}:{}: {}", title_, failure.line, failure.column, failure.text);
       answer_["failures"].push_back(text);
       print_error(kCowsim, text);
     }
@@ -50,7 +54,8 @@ class Show {
     const bool snapshot = statement.operation->verb == sim::Verb::kPicture;
     const sim::Events& events = snapshot ? last_events_ : session.last().events;
     if (!options_.html_file.empty()) {
-      steps_.push_back({statement.line, statement.text, session.last(), draw_machine(machine, statement.text, events)});
+      steps_.push_back({statement.line, statement.text, session.last(),
+                        draw_machine(machine, statement.text, events)});
     }
     if (snapshot && !options_.svg_directory.empty()) picture(statement, machine);
     if (!snapshot) {
@@ -60,7 +65,8 @@ class Show {
     if (options_.json) {
       answer_["steps"].push_back(step_as_json(statement, session.last(), machine));
     } else if (!options_.quiet && !snapshot) {
-      fmt::print("{}", options_.words ? step_in_words(statement, session.last()) : step_line(statement, session.last()));
+      fmt::print("{}", options_.words ? step_in_words(statement, session.last())
+                                      : step_line(statement, session.last()));
     }
     if (!options_.words && !options_.quiet && !options_.json) tables_ = machine_tables(machine);
   }
@@ -68,7 +74,8 @@ class Show {
   void picture(const sim::Statement& statement, const sim::Machine& machine) {
     std::string name = statement.operation->name;
     if (!name.ends_with(".svg")) name += ".svg";
-    save(options_.svg_directory + "/" + name, draw_machine(machine, "after: " + last_text_, last_events_));
+    save(options_.svg_directory + "/" + name,
+         draw_machine(machine, "after: " + last_text_, last_events_));
   }
 
   void save(const std::string& path, const std::string& text) {
@@ -88,7 +95,8 @@ class Show {
   bool failed_ = false;
 };
 
-ExitCode show(const std::string& title, std::string_view text, std::string_view command, const RunOptions& options) {
+ExitCode show(const std::string& title, std::string_view text, std::string_view command,
+              const RunOptions& options) {
   const auto trace = sim::parse_trace(text);
   if (!trace) {
     print_error(kCowsim, title + ":" + trace.error().text);
@@ -102,8 +110,8 @@ bool find_bug(sim::SeededBug bug) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     const auto failure = sim::fuzz_seed(seed, bug);
     if (!failure) continue;
-    fmt::print("{}: found by {} with seed {}: {}\n", sim::seeded_bug_name(bug), failure->violation.invariant, seed,
-               failure->violation.text);
+    fmt::print("{}: found by {} with seed {}: {}\n", sim::seeded_bug_name(bug),
+               failure->violation.invariant, seed, failure->violation.text);
     return true;
   }
   print_error(kCowsim, fmt::format("{}: not found within 200 seeds", sim::seeded_bug_name(bug)));
@@ -124,7 +132,9 @@ ExitCode find_bugs(const std::string& name) {
     }
     known = true;
   }
-  if (!known) print_error(kCowsim, fmt::format("unknown mistake '{}'; 'cowsim fuzz --bug=list' names them", name));
+  if (!known)
+    print_error(kCowsim,
+                fmt::format("unknown mistake '{}'; 'cowsim fuzz --bug=list' names them", name));
   return !known ? ExitCode::kUsage : found ? ExitCode::kOk : ExitCode::kFailed;
 }
 
@@ -133,9 +143,12 @@ ExitCode find_bugs(const std::string& name) {
 Result<SeedRange> parse_seeds(const std::string& text) {
   const std::size_t dots = text.find("..");
   const auto first = sim::parse_number(std::string_view(text).substr(0, dots));
-  const auto last = dots == std::string::npos ? first : sim::parse_number(std::string_view(text).substr(dots + 2));
+  const auto last = dots == std::string::npos
+                        ? first
+                        : sim::parse_number(std::string_view(text).substr(dots + 2));
   if (!first || !last || *first > *last) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("'{}': expected a seed or FIRST..LAST", text));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}': expected a seed or FIRST..LAST", text));
   }
   return SeedRange{*first, *last};
 }
@@ -156,7 +169,8 @@ Result<void> write_text(const std::string& path, const std::string& text) {
   return {};
 }
 
-void print_failing_trace(std::uint64_t seed, const std::string& why, const sim::MachineSettings& settings,
+void print_failing_trace(std::uint64_t seed, const std::string& why,
+                         const sim::MachineSettings& settings,
                          const std::vector<sim::Operation>& operations) {
   print_error(kCowsim, fmt::format("seed {}: {}", seed, why));
   fmt::print("# seed {}: {}\n{}", seed, why, sim::to_text(sim::make_trace(settings, operations)));
@@ -184,8 +198,8 @@ ExitCode run_fuzz(const SeedRange& seeds, const std::string& bug) {
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     const auto failure = sim::fuzz_seed(seed, sim::SeededBug::kNone);
     if (!failure) continue;
-    print_failing_trace(seed, failure->violation.invariant + ": " + failure->violation.text, failure->settings,
-                        failure->operations);
+    print_failing_trace(seed, failure->violation.invariant + ": " + failure->violation.text,
+                        failure->settings, failure->operations);
     return finish_output(kCowsim, ExitCode::kFailed);
   }
   fmt::print("{} seeds, no invariant broken\n", seeds.last - seeds.first + 1);
