@@ -150,8 +150,16 @@ void answer(const Question& question, api::SyncStore& request) {
   reply_result(question, request, question.store().sync());
 }
 
-void answer(const Question& question, api::LocateBlock&) {
-  reply_error(question.request, ErrorCode::kNotSupported);
+void answer(const Question& question, api::LocateBlock& request) {
+  const Result<BlockPlace> place = on_inode(
+      question.request, question.node,
+      [&](Volume& volume, InodeNumber inode) { return volume.locate(inode, request.file_block); });
+  if (!place) return reply_error(question.request, place.error());
+  request.object = raw(place->object);
+  request.object_block = place->object_block;
+  request.count = place->count;
+  request.references = place->references;
+  reply_filled(question.request, request);
 }
 
 template <typename Request>

@@ -169,15 +169,17 @@ struct DescribeDaemon {
 };
 static_assert(sizeof(DescribeDaemon) == 72);
 
-/// Where a block of the descriptor's file lies. The number is reserved: the daemon answers
-/// EOPNOTSUPP.
+/// Where a block of the descriptor's file lies. A pair of object and object block names one place
+/// for good: files that share a block answer the same pair. EISDIR, EINVAL: no regular file. EPERM:
+/// a virtual directory.
 struct LocateBlock {
   Header header{kProtocolVersion, sizeof(LocateBlock)};
   std::uint64_t file_block = 0;    // [in] of 4 KiB
   std::uint64_t object = 0;        // [out] 0: a hole
   std::uint64_t object_block = 0;  // [out]
   std::uint64_t count = 0;       // [out] blocks that lie there in a row, or that the hole still has
-  std::uint64_t references = 0;  // [out] to this block, in all volumes
+  std::uint64_t references = 0;  // [out] to this block as the store counts them: extents in
+                                 // distinct tree leaves; 0: a hole
 };
 static_assert(sizeof(LocateBlock) == 48);
 

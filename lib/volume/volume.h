@@ -39,6 +39,14 @@ inline constexpr std::size_t kAttributeValueLimit = 65536;                     /
 enum class RenameMode { kReplace, kNoReplace, kExchange };
 enum class AttributeMode { kAny, kCreate, kReplace };
 enum class SeekTarget { kData, kHole };
+/// Where blocks of a file lie.
+struct BlockPlace {
+  ObjectNumber object = kNoObject;  // kNoObject: a hole
+  std::uint64_t object_block = 0;
+  std::uint64_t count = 0;       // blocks that lie there in a row, or that the hole still has; up to kFileBlockLimit
+  std::uint64_t references = 0;  // to the first of them, as the store counts them; 0 for a hole
+};
+
 enum class AllocateMode { kAllocate, kAllocateKeepSize, kPunchHole, kZeroRange, kZeroRangeKeepSize };
 
 class Volume {
@@ -108,7 +116,7 @@ class Volume {
   /// Inodes with an open writer.
   std::vector<InodeNumber> open_writers();
 
-  // Data (file_read.cc, file_write.cc, file_allocate.cc, clone.cc).
+  // Data (file_read.cc, file_write.cc, file_allocate.cc, file_locate.cc, clone.cc).
 
   /// Reads up to `out.size()` bytes from `offset`; returns how many there were before the end of the file.
   Result<std::size_t> read(InodeNumber inode, std::uint64_t offset, MutableBytes out);
@@ -120,6 +128,8 @@ class Volume {
                         std::uint64_t length, bool drop_privileges);
   /// kNoSuchOffset at or past the end of the file, or where no data follows.
   Result<std::uint64_t> seek(InodeNumber inode, std::uint64_t offset, SeekTarget target);
+  /// Where one block of a regular file lies: for reports and tests. kInvalidArgument for a block that no file can have.
+  Result<BlockPlace> locate(InodeNumber inode, std::uint64_t file_block);
   /// Data and attributes are durable on return.
   Result<void> sync(InodeNumber inode, bool data_only);
 

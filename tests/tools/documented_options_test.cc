@@ -83,6 +83,15 @@ TEST_F(DocumentedOptions, OfCowsnap) {
   expect_everywhere("cowsnap", 1, help);
 }
 
+TEST_F(DocumentedOptions, OfCowsim) {
+  std::string help = help_of("cowsim");
+  for (const char* command : {"run", "explain", "demo", "quiz", "fuzz", "oracle", "live", "fs"}) {
+    help += help_of(std::string("cowsim ") + command);
+    EXPECT_THAT(contents("man/cowsim.1"), HasSubstr(std::string(".It Cm ") + command));
+  }
+  expect_everywhere("cowsim", 1, help);
+}
+
 TEST_F(DocumentedOptions, OfCowfs) {
   if (!std::filesystem::exists(variable("COWFS_BIN_DIR") + "/cowfs")) {
     GTEST_SKIP() << "cowfs is not built";

@@ -5,8 +5,9 @@ namespace cowfs {
 
 enum class ExitCode : int {
   kOk = 0,
-  kFailed = 1,  // nothing of what was asked for was done; the reason is on stderr
-  kUsage = 2,   // the command line makes no sense; nothing was tried
+  kFailed = 1,    // nothing of what was asked for was done; the reason is on stderr
+  kUsage = 2,     // the command line makes no sense; nothing was tried
+  kNotHere = 77,  // cowsim: it cannot be tried on this system; the reason is on stderr
   kPartial =
       3,  // some of several things were done, others not; each of those has its line on stderr
 };

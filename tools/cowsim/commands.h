@@ -1,0 +1,74 @@
+// What each command of cowsim does, once the command line is understood. Every one prints its
+// answer and its errors, and returns the exit code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lib/base/error.h"
+#include "lib/sim/fuzz.h"
+#include "lib/sim/settings.h"
+#include "lib/sim/trace.h"
+#include "tools/common/exit_code.h"
+
+namespace cowfs {
+
+inline constexpr const char* kCowsim = "cowsim";
+
+struct RunOptions {
+  bool json = false;
+  bool quiet = false;
+  std::string svg_directory;  // pictures of `snapshot` lines go there
+  std::string html_file;
+  bool words = false;  // explain
+};
+
+struct SeedRange {
+  std::uint64_t first = 1;
+  std::uint64_t last = 100;
+};
+
+/// "7" or "1..100".
+Result<SeedRange> parse_seeds(const std::string& text);
+
+/// The text of a file; "-" is standard input.
+Result<std::string> read_text(const std::string& path);
+Result<void> write_text(const std::string& path, const std::string& text);
+
+ExitCode run_file(const std::string& path, const RunOptions& options);
+ExitCode run_demo(const std::string& name, const RunOptions& options);
+ExitCode run_quiz(std::uint64_t seed, bool answers);
+ExitCode run_fuzz(const SeedRange& seeds, const std::string& bug);
+ExitCode fork_cost(const RunOptions& options, std::uint32_t most_mebibytes);
+
+struct OracleOptions {
+  SeedRange seeds;
+  std::string profile = "linux";
+  bool values_only = false;
+  bool strict = false;    // the kernel may not choose
+  bool unpinned = false;  // not bound to one processor
+  std::string disk;       // a directory on a disk filesystem for half of the files
+  std::string file;       // a trace instead of seeds
+};
+ExitCode run_oracle(const OracleOptions& options);
+/// What `cowsim oracle` starts anew for exec; nobody else calls it.
+int oracle_actor(int argc, const char* const* argv);
+
+ExitCode run_live(const SeedRange& seeds, const std::string& file);
+
+struct FileOptions {
+  std::string directory;
+  SeedRange seeds;
+  std::string fork = "clone";
+  std::string remount;  // commands of the shell
+  std::string kill;
+  std::string file;
+};
+ExitCode run_files(const FileOptions& options);
+
+/// Prints "seed N: why" and the trace that shows it, which can be run again.
+void print_failing_trace(std::uint64_t seed, const std::string& why,
+                         const sim::MachineSettings& settings,
+                         const std::vector<sim::Operation>& operations);
+
+}  // namespace cowfs

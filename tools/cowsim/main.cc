@@ -1,0 +1,146 @@
+// cowsim: simulates pages, copy on write, fork and vfork. The command line; the commands are in
+// commands.h.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+
+#include "tools/common/command_line.h"
+#include "tools/common/message.h"
+#include "tools/cowsim/commands.h"
+#include "tools/cowsim/demos.h"
+#include "tools/cowsim/help.h"
+
+namespace cowfs {
+namespace {
+
+constexpr std::uint32_t kMostMebibytes = 8192;
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* help) {
+  CLI::App* command = app.add_subcommand(name);
+  set_help(*command, help);
+  return command;
+}
+
+struct CommandLine {
+  RunOptions run;
+  std::string seeds;
+  std::string bug;
+  std::uint64_t quiz_seed = 1;
+  bool answers = false;
+  bool trace = false;
+  std::uint32_t most = 256;
+  OracleOptions oracle;
+  FileOptions files;
+};
+
+void add_picture_options(CLI::App& command, RunOptions& options) {
+  command.add_option("--svg", options.svg_directory);
+  command.add_option("--html", options.html_file);
+}
+
+void add_output_flags(CLI::App& command, RunOptions& options) {
+  command.add_flag("--json", options.json)->disable_flag_override();
+  command.add_flag("-q,--quiet", options.quiet)->disable_flag_override();
+}
+
+ExitCode demo(const std::string& name, const CommandLine& line) {
+  if (name == "fork-cost") return fork_cost(line.run, line.most);
+  if (!line.trace) return run_demo(name, line.run);
+  for (const Demo& one : demos()) {
+    if (one.name != name) continue;
+    fmt::print("{}", one.trace);
+    return finish_output(kCowsim, ExitCode::kOk);
+  }
+  return run_demo(name, line.run);
+}
+
+/// Seeds from the command line; `usual` where none were given. Nothing: they make no sense, which
+/// was said.
+std::optional<SeedRange> seeds_of(const CommandLine& line, SeedRange usual) {
+  if (line.seeds.empty()) return usual;
+  const auto parsed = parse_seeds(line.seeds);
+  if (parsed) return *parsed;
+  print_error(kCowsim, parsed.error().text);
+  return std::nullopt;
+}
+
+ExitCode usage(const std::string& why) {
+  print_error(kCowsim, why);
+  return ExitCode::kUsage;
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app("", kCowsim);
+  set_help(app, kCowsimHelp);
+  set_version(app);
+  app.require_subcommand(1);
+  CommandLine line;
+
+  CLI::App* run = add_command(app, "run", kRunHelp);
+  const CLI::Option* run_path = run->add_option("FILE")->required();
+  add_picture_options(*run, line.run);
+  add_output_flags(*run, line.run);
+  CLI::App* explain = add_command(app, "explain", kExplainHelp);
+  const CLI::Option* explain_path = explain->add_option("FILE")->required();
+  add_picture_options(*explain, line.run);
+  CLI::App* show = add_command(app, "demo", kDemoHelp);
+  const CLI::Option* demo_name = show->add_option("NAME")->required();
+  add_picture_options(*show, line.run);
+  add_output_flags(*show, line.run);
+  show->add_flag("--trace", line.trace)->disable_flag_override();
+  show->add_option("--most", line.most)->check(CLI::Range(1U, kMostMebibytes));
+  CLI::App* ask = add_command(app, "quiz", kQuizHelp);
+  ask->add_option("--seed", line.quiz_seed);
+  ask->add_flag("--answers", line.answers)->disable_flag_override();
+  CLI::App* random = add_command(app, "fuzz", kFuzzHelp);
+  random->add_option("--seeds", line.seeds);
+  random->add_option("--bug", line.bug);
+  CLI::App* kernel = add_command(app, "oracle", kOracleHelp);
+  const CLI::Option* oracle_path = kernel->add_option("FILE");
+  kernel->add_option("--seeds", line.seeds);
+  kernel->add_option("--profile", line.oracle.profile)->check(CLI::IsMember({"linux", "textbook"}));
+  kernel->add_flag("--values-only", line.oracle.values_only)->disable_flag_override();
+  kernel->add_flag("--strict", line.oracle.strict)->disable_flag_override();
+  kernel->add_flag("--unpinned", line.oracle.unpinned)->disable_flag_override();
+  kernel->add_option("--disk", line.oracle.disk);
+  CLI::App* own_faults = add_command(app, "live", kLiveHelp);
+  const CLI::Option* live_path = own_faults->add_option("FILE");
+  own_faults->add_option("--seeds", line.seeds);
+  CLI::App* on_files = add_command(app, "fs", kFsHelp);
+  const CLI::Option* directory = on_files->add_option("DIR")->required();
+  const CLI::Option* files_path = on_files->add_option("FILE");
+  on_files->add_option("--seeds", line.seeds);
+  on_files->add_option("--fork", line.files.fork)->check(CLI::IsMember({"clone", "volume"}));
+  on_files->add_option("--remount", line.files.remount);
+  on_files->add_option("--kill", line.files.kill);
+
+  if (const auto code = parse(app, argc, argv)) return to_int(*code);
+  const auto text = [](const CLI::Option* option) { return value(*option).value_or(""); };
+  if (*run) return to_int(run_file(text(run_path), line.run));
+  line.run.words = true;
+  if (*explain) return to_int(run_file(text(explain_path), line.run));
+  if (*show) return to_int(demo(text(demo_name), line));
+  if (*ask) return to_int(run_quiz(line.quiz_seed, line.answers));
+  const auto seeds = seeds_of(line, *random     ? SeedRange{1, 1000}
+                                    : *on_files ? SeedRange{1, 20}
+                                                : SeedRange{1, 100});
+  if (!seeds) return to_int(usage("--seeds takes a seed or FIRST..LAST"));
+  if (*random) return to_int(run_fuzz(*seeds, line.bug));
+  line.oracle.seeds = line.files.seeds = *seeds;
+  line.oracle.file = text(oracle_path);
+  if (*kernel) return to_int(run_oracle(line.oracle));
+  if (*own_faults) return to_int(run_live(*seeds, text(live_path)));
+  line.files.directory = text(directory);
+  line.files.file = text(files_path);
+  return to_int(run_files(line.files));
+}
+
+}  // namespace
+}  // namespace cowfs
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--oracle-actor") == 0)
+    return cowfs::oracle_actor(argc, argv);
+  return cowfs::run(argc, argv);
+}
