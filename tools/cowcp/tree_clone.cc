@@ -1,0 +1,7 @@
+#include "tools/cowcp/tree_clone.h"
+
+namespace cowfs {
+
+TreeCloneResult clone_tree(const CopyOptions&, const TreeCloneRequest&, Report&) { return {}; }
+
+}  // namespace cowfs
