@@ -118,7 +118,7 @@ bool Copier::copy_operand_to(const std::string& source, const Place& target) {
 /// The daemon's tree clone where the options allow it; false: the walk has to do it.
 bool Copier::try_tree_clone(const Entry& entry) {
   TreeCloneRequest request{entry.source, entry.target, sole_source_};
-  const TreeCloneResult result = clone_tree(options_, request, report_);
+  const TreeCloneResult result = clone_tree(options_, request);
   if (result.done) {
     report_.tree_done(entry.source.shown, entry.target.shown, result.inodes, result.bytes);
     return true;

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "tools/cowcp/options.h"
-#include "tools/cowcp/report.h"
 #include "tools/cowcp/user_files.h"
 
 namespace cowfs {
@@ -23,6 +22,6 @@ struct TreeCloneResult {
   std::uint64_t bytes = 0;
 };
 
-TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& request, Report& report);
+TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& request);
 
 }  // namespace cowfs
