@@ -40,7 +40,8 @@ function(cowfs_add_daemon)
   endif()
 endfunction()
 
-# tools/common/*.cc -> static library cowfs_tools_common; every other tools/NAME/*.cc -> program NAME.
+# tools/common/*.cc -> static library cowfs_tools_common; every other tools/NAME/*.cc -> program NAME, with all but its main.cc
+# in a static library cowfs_tool_NAME (so that tests/NAME can link it).
 function(cowfs_add_tools)
   get_property(layers GLOBAL PROPERTY COWFS_LAYERS)
   file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true "${CMAKE_SOURCE_DIR}/tools/*")
@@ -56,12 +57,16 @@ function(cowfs_add_tools)
     if(NOT IS_DIRECTORY "${folder}" OR name STREQUAL "common" OR NOT sources)
       continue()
     endif()
-    add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE
+    set(main "${folder}/main.cc")
+    list(REMOVE_ITEM sources "${main}")
+    add_library(cowfs_tool_${name} STATIC ${sources})
+    target_link_libraries(cowfs_tool_${name} PUBLIC
       ${layers} cowfs_options CLI11::CLI11 nlohmann_json::nlohmann_json)
     if(TARGET cowfs_tools_common)
-      target_link_libraries(${name} PRIVATE cowfs_tools_common)
+      target_link_libraries(cowfs_tool_${name} PUBLIC cowfs_tools_common)
     endif()
+    add_executable(${name} ${main})
+    target_link_libraries(${name} PRIVATE cowfs_tool_${name})
     set_property(GLOBAL APPEND PROPERTY COWFS_TOOLS ${name})
   endforeach()
 endfunction()

@@ -17,6 +17,7 @@ Mount::Mount(FileSystem& file_system, MountSettings settings, std::function<void
       on_ready_(std::move(on_ready)),
       page_sweep_(file_system_, nodes_, settings_.mountpoint),
       flusher_(file_system_, page_sweep_),
+      tree_clones_(page_sweep_),
       snapshot_directory_(*this) {
   touch_volumes();
 }
@@ -81,9 +82,11 @@ void Mount::begin(fuse_session* session) {
   page_sweep_.begin(session);
   flusher_.begin();
   notifier_.begin(session);
+  tree_clones_.begin(session);
 }
 
 void Mount::end() {
+  tree_clones_.end();
   flusher_.end();
   notifier_.end();
 }

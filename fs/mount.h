@@ -2,7 +2,8 @@
 //
 //   fuse request -> handler (ops_*.cc) -> Mount -> Volume
 //                        '-> SnapshotDirectory for virtual nodes
-//                        '-> Flusher for snapshots, Notifier for what the kernel must be told
+//                        '-> Flusher for snapshots, TreeClones for copies of directories, Notifier for what the
+//                            kernel must be told
 //
 // Threads: the workers of libfuse's loop run the handlers. A handler never waits for another
 // request, makes no notification and opens nothing on this mount: that is for the flusher's and the
@@ -24,6 +25,7 @@
 #include "fs/notifier.h"
 #include "fs/page_sweep.h"
 #include "fs/snapshot_directory.h"
+#include "fs/tree_clones.h"
 #include "lib/base/error.h"
 #include "lib/volume/file_system.h"
 
@@ -55,6 +57,7 @@ class Mount {
   PageSweep& page_sweep() { return page_sweep_; }
   Flusher& flusher() { return flusher_; }
   Notifier& notifier() { return notifier_; }
+  TreeClones& tree_clones() { return tree_clones_; }
   SnapshotDirectory& snapshot_directory() { return snapshot_directory_; }
 
   bool is_virtual(std::uint64_t node) const { return nodes_.place_of(node).is_virtual(); }
@@ -94,6 +97,7 @@ class Mount {
   PageSweep page_sweep_;
   Flusher flusher_;
   Notifier notifier_;
+  TreeClones tree_clones_;
   SnapshotDirectory snapshot_directory_;
 };
 

@@ -1,4 +1,4 @@
-// OPENDIR, READDIR, READDIRPLUS, FSYNCDIR. (RELEASEDIR has nothing to do: libfuse answers it.)
+// OPENDIR, READDIR, READDIRPLUS, FSYNCDIR, RELEASEDIR. An open directory has a number: tree clones belong to one.
 #include <sys/stat.h>
 
 #include <string>
@@ -48,7 +48,13 @@ void open_directory(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   const bool cacheable = !Mount::of(request).is_virtual(node);
   info->cache_readdir = cacheable ? 1 : 0;
   info->keep_cache = cacheable ? 1 : 0;
+  info->fh = Mount::of(request).tree_clones().new_handle();
   fuse_reply_open(request, info);
+}
+
+void release_directory(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
+  Mount::of(request).tree_clones().close(info->fh);
+  fuse_reply_err(request, 0);
 }
 
 void list_virtual(fuse_req_t request, const Place& place, std::size_t size, off_t cookie,
@@ -137,6 +143,7 @@ void add_directory_handlers(fuse_lowlevel_ops& table) {
   table.readdir = read_directory;
   table.readdirplus = read_directory_plus;
   table.fsyncdir = sync_directory;
+  table.releasedir = release_directory;
 }
 
 }  // namespace cowfs

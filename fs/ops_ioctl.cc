@@ -33,6 +33,7 @@ api::VolumeRecord record_of(const Mount& mount, const VolumeInfo& volume) {
 struct Question {
   fuse_req_t request;
   fuse_ino_t node;
+  std::uint64_t handle = 0;  // of an open directory
 
   Mount& mount() const { return Mount::of(request); }
   Store& store() const { return mount().file_system().store(); }
@@ -162,6 +163,49 @@ void answer(const Question& question, api::LocateBlock& request) {
   reply_filled(question.request, request);
 }
 
+void answer(const Question& question, api::OfferTree& request) {
+  const Result<TreeClones::Token> token = question.mount().tree_clones().offer(question.request, question.node);
+  if (!token) return reply_error(question.request, token.error());
+  std::ranges::copy(*token, request.token);
+  reply_filled(question.request, request);
+}
+
+void answer(const Question& question, api::StartTreeClone& request) {
+  TreeClones::Token token{};
+  std::ranges::copy(request.token, token.begin());
+  const std::string_view name = api::get_name(request.name);
+  constexpr std::uint32_t kKnown = api::kPreserveMode | api::kPreserveOwnership | api::kPreserveTimestamps |
+                                   api::kPreserveLinks | api::kPreserveAttributes;
+  if (name.empty() || (request.preserve & ~kKnown) != 0 || request.umask > 0777) {
+    return reply_error(question.request, ErrorCode::kInvalidArgument);
+  }
+  const TreeClonePolicy policy{.mode = (request.preserve & api::kPreserveMode) != 0,
+                               .ownership = (request.preserve & api::kPreserveOwnership) != 0,
+                               .timestamps = (request.preserve & api::kPreserveTimestamps) != 0,
+                               .links = (request.preserve & api::kPreserveLinks) != 0,
+                               .attributes = (request.preserve & api::kPreserveAttributes) != 0,
+                               .umask = request.umask};
+  reply_result(question, request,
+               question.mount().tree_clones().start(question.request, question.node, question.handle, token,
+                                                    std::string(name), policy));
+}
+
+void answer(const Question& question, api::PollTreeClone& request) {
+  const Result<TreeClones::Progress> progress = question.mount().tree_clones().poll(question.handle);
+  if (!progress) return reply_error(question.request, progress.error());
+  request.state = api::raw(progress->running  ? api::TreeCloneState::kRunning
+                           : progress->failed ? api::TreeCloneState::kFailed
+                                              : api::TreeCloneState::kDone);
+  request.error = static_cast<std::uint32_t>(progress->error_number);
+  request.inodes = progress->inodes;
+  request.shared_bytes = progress->shared_bytes;
+  reply_filled(question.request, request);
+}
+
+void answer(const Question& question, api::CancelTreeClone& request) {
+  reply_result(question, request, question.mount().tree_clones().cancel(question.handle));
+}
+
 template <typename Request>
 void decode(const Question& question, const void* in, std::size_t in_size, std::size_t out_size) {
   auto request = std::make_unique<Request>();
@@ -176,9 +220,10 @@ void decode(const Question& question, const void* in, std::size_t in_size, std::
   answer(question, *request);
 }
 
-void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_file_info*, unsigned,
+void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_file_info* info, unsigned flags,
            const void* in, std::size_t in_size, std::size_t out_size) {
-  const Question question{request, node};
+  const bool is_directory = (flags & FUSE_IOCTL_DIR) != 0;
+  const Question question{request, node, is_directory && info != nullptr ? info->fh : 0};
   switch (command) {
     case api::kIoctlDescribeDaemon:
       return decode<api::DescribeDaemon>(question, in, in_size, out_size);
@@ -192,6 +237,10 @@ void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_fi
     case api::kIoctlRenameVolume: return decode<api::RenameVolume>(question, in, in_size, out_size);
     case api::kIoctlSyncStore: return decode<api::SyncStore>(question, in, in_size, out_size);
     case api::kIoctlLocateBlock: return decode<api::LocateBlock>(question, in, in_size, out_size);
+    case api::kIoctlOfferTree: return decode<api::OfferTree>(question, in, in_size, out_size);
+    case api::kIoctlStartTreeClone: return decode<api::StartTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlPollTreeClone: return decode<api::PollTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlCancelTreeClone: return decode<api::CancelTreeClone>(question, in, in_size, out_size);
     default: fuse_reply_err(request, ENOTTY);
   }
 }

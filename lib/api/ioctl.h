@@ -25,8 +25,8 @@
 // ".cowfs", no NUL). ENOTCONN: the daemon is gone. EIO: the host failed, or the store is damaged.
 // Those of one request stand there.
 //
-// Not here: what the requests do (fs/ops_ioctl.cc), copying of files (copy_file_range(2) does
-// that).
+// Not here: what the requests do (fs/ops_ioctl.cc), copying of single files (copy_file_range(2)
+// does that).
 #pragma once
 
 #include <sys/ioctl.h>
@@ -183,6 +183,59 @@ struct LocateBlock {
 };
 static_assert(sizeof(LocateBlock) == 48);
 
+inline constexpr std::size_t kTokenBytes = 16;
+
+/// Gives a token for the directory that the descriptor is open on: proof, for StartTreeClone, that the caller has
+/// opened it for reading. Good for one use, by the same user, within half a minute. ENOTDIR; EBUSY: too many are out.
+struct OfferTree {
+  Header header{kProtocolVersion, sizeof(OfferTree)};
+  std::uint8_t token[kTokenBytes] = {};  // [out]
+};
+static_assert(sizeof(OfferTree) == 24);
+
+/// What cp's --preserve names.
+enum PreserveFlag : std::uint32_t {
+  kPreserveMode = 1U << 0,
+  kPreserveOwnership = 1U << 1,
+  kPreserveTimestamps = 1U << 2,
+  kPreserveLinks = 1U << 3,       // hard links inside of the tree
+  kPreserveAttributes = 1U << 4,  // extended ones
+};
+
+/// Begins to copy the tree of a token, data shared, as `name` into the directory that the descriptor is open on. Symbolic
+/// links are copied as they are. The copy appears whole, when the job ends, or not at all. The job belongs to the
+/// descriptor: with its last close it is cancelled. EACCES: the token is not good, or a permission is missing that copying
+/// file by file would need; EEXIST: the name is taken; EINVAL: the copy would lie in itself; EBUSY: enough jobs are running;
+/// EOPNOTSUPP: the daemon cannot tell whether the caller may, or cannot make what cp would. EROFS, ENOSPC.
+struct StartTreeClone {
+  Header header{kProtocolVersion, sizeof(StartTreeClone)};
+  std::uint8_t token[kTokenBytes] = {};  // [in]
+  char name[kNameField] = {};            // [in]
+  std::uint32_t preserve = 0;            // [in] of PreserveFlag
+  std::uint32_t umask = 0;               // [in] of the caller
+};
+static_assert(sizeof(StartTreeClone) == 288);
+
+enum class TreeCloneState : std::uint32_t { kRunning = 1, kDone = 2, kFailed = 3 };
+
+constexpr std::uint32_t raw(TreeCloneState state) { return static_cast<std::uint32_t>(state); }
+
+/// How far the job of this descriptor is. ENOENT: it has none.
+struct PollTreeClone {
+  Header header{kProtocolVersion, sizeof(PollTreeClone)};
+  std::uint32_t state = 0;         // [out] of TreeCloneState
+  std::uint32_t error = 0;         // [out] errno of kFailed; ECANCELED after a CancelTreeClone
+  std::uint64_t inodes = 0;        // [out] copied so far
+  std::uint64_t shared_bytes = 0;  // [out] of their data
+};
+static_assert(sizeof(PollTreeClone) == 32);
+
+/// Ends the job of this descriptor; what it has made goes. A job that is done stays done. ENOENT: it has none.
+struct CancelTreeClone {
+  Header header{kProtocolVersion, sizeof(CancelTreeClone)};
+};
+static_assert(sizeof(CancelTreeClone) == 8);
+
 /// The request number of a structure: both directions, its size, our group.
 template <typename Request>
 constexpr unsigned ioctl_number(unsigned number) {
@@ -199,6 +252,10 @@ inline constexpr unsigned kIoctlDeleteVolume = ioctl_number<DeleteVolume>(6);
 inline constexpr unsigned kIoctlRenameVolume = ioctl_number<RenameVolume>(7);
 inline constexpr unsigned kIoctlSyncStore = ioctl_number<SyncStore>(8);
 inline constexpr unsigned kIoctlLocateBlock = ioctl_number<LocateBlock>(9);
+inline constexpr unsigned kIoctlOfferTree = ioctl_number<OfferTree>(10);
+inline constexpr unsigned kIoctlStartTreeClone = ioctl_number<StartTreeClone>(11);
+inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(12);
+inline constexpr unsigned kIoctlCancelTreeClone = ioctl_number<CancelTreeClone>(13);
 
 /// Puts a name into its field; false where it is empty, too long or has a NUL in it.
 inline bool set_name(char (&field)[kNameField], std::string_view name) {

@@ -28,8 +28,12 @@ namespace cowfs {
 class Volume;
 
 /// Value of an orphan item (orphans.h has its key): nothing (kUnlinked), or state u8, size u64
-/// (bytes; for reports: the record's counts).
-enum class OrphanState : std::uint8_t { kUnlinked = 0, kTruncated = 1 };
+/// (bytes; for reports: the record's counts; 0 for kStaged: a directory whose copy is not finished, tree_clone.h).
+enum class OrphanState : std::uint8_t { kUnlinked = 0, kTruncated = 1, kStaged = 2 };
+
+inline std::string encode_staged_orphan() {
+  return ByteWriter().le(static_cast<std::uint8_t>(OrphanState::kStaged)).le(std::uint64_t{0}).take();
+}
 
 inline std::string encode_truncated_orphan(std::uint64_t size) {
   return ByteWriter().le(static_cast<std::uint8_t>(OrphanState::kTruncated)).le(size).take();
@@ -39,7 +43,7 @@ inline std::optional<OrphanState> decode_orphan(std::string_view value) {
   ByteReader reader(value);
   const auto state = reader.le<std::uint8_t>();
   reader.le<std::uint64_t>();
-  if (!reader.done() || state > 1) return std::nullopt;
+  if (!reader.done() || state > 2) return std::nullopt;
   return OrphanState{state};
 }
 

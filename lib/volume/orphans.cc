@@ -3,6 +3,7 @@
 #include "lib/volume/file_data.h"
 #include "lib/volume/inode_record.h"
 #include "lib/volume/inode_table.h"
+#include "lib/volume/tree_clone.h"
 
 namespace cowfs {
 namespace {
@@ -38,7 +39,8 @@ Result<Step> erase_step(Volume& volume, InodeNumber inode, bool fork_orphan) {
   UpdateView view(volume.store(), operation);
   if (table.is_kept_orphan(inode)) return Step::kDone;
   COWFS_ASSIGN(const auto item, view.get(volume.id(), orphan_key(inode)));
-  if (!item || decode_orphan(*item) != OrphanState::kUnlinked) {
+  const auto state = item ? decode_orphan(*item) : std::nullopt;
+  if (state != OrphanState::kUnlinked && state != OrphanState::kStaged) {
     table.drop_orphan(inode);
     return Step::kDone;
   }
@@ -49,7 +51,9 @@ Result<Step> erase_step(Volume& volume, InodeNumber inode, bool fork_orphan) {
   Transaction transaction;
   transaction.frees_space();
   if (fork_orphan) transaction.allow_read_only();
-  COWFS_ASSIGN(const bool gone, erase_some(view, volume.id(), inode, transaction));
+  COWFS_ASSIGN(const bool gone, state == OrphanState::kStaged
+                                    ? erase_some_staged(view, volume.id(), inode, transaction)
+                                    : erase_some(view, volume.id(), inode, transaction));
   COWFS_TRY(view.commit(transaction));
   if (!gone) return Step::kMore;
   table.drop_orphan(inode);

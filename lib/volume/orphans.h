@@ -6,6 +6,7 @@
 //     last unlink, nobody holds it, big    -> orphan item, then erased in steps by the same thread
 //     last unlink, held                    -> orphan item; erased by the thread that closes or forgets it last
 //     make_unnamed                         -> orphan item; link() takes it away again
+//     a tree clone                         -> item in state kStaged for the root of what is being made (tree_clone.h)
 //     a crash, or a fork while it was held -> the item is found by collect_leftovers(), and it is erased
 //
 // The orphan item (1, kOrphan, inode), with no value, exists from the transaction that takes the last name to the one

@@ -1,0 +1,65 @@
+// Erasing a staged tree (tree_clone.h), from its leaves up, without recursion: each call goes down along first names to a
+// directory whose first name is a leaf, and erases what it can there.
+#include <sys/stat.h>
+
+#include "lib/volume/name_item.h"
+#include "lib/volume/orphans.h"
+#include "lib/volume/tree_clone.h"
+
+namespace cowfs {
+namespace {
+
+constexpr std::size_t kNamesAtOnce = 256;
+
+Result<std::vector<NameItem>> names_of(const TreeView& view, VolumeId volume, InodeNumber directory,
+                                       std::size_t limit) {
+  const std::string prefix = key_of(directory, KeyKind::kName).take();
+  std::vector<NameItem> names;
+  Result<void> decoded;
+  COWFS_TRY(view.scan(volume, prefix, [&](std::string_view key, std::string_view value) {
+    if (!has_prefix(key, prefix)) return false;
+    auto item = decode_name(key, value);
+    if (!item) decoded = fail(std::move(item).error());
+    else names.push_back(std::move(*item));
+    return decoded.has_value() && names.size() < limit;
+  }));
+  if (!decoded) return fail(std::move(decoded).error());
+  return names;
+}
+
+Result<bool> has_names(const TreeView& view, VolumeId volume, const NameItem& item) {
+  if (!S_ISDIR(item.type)) return false;
+  COWFS_ASSIGN(const auto names, names_of(view, volume, item.child, 1));
+  return !names.empty();
+}
+
+/// The directory to begin with. Cannot go round in circles: no directory of a staged tree has two names.
+Result<InodeNumber> lowest_first(const TreeView& view, VolumeId volume, InodeNumber directory) {
+  for (;;) {
+    COWFS_ASSIGN(const auto names, names_of(view, volume, directory, 1));
+    if (names.empty()) return directory;
+    COWFS_ASSIGN(const bool goes_on, has_names(view, volume, names.front()));
+    if (!goes_on) return directory;
+    directory = names.front().child;
+  }
+}
+
+}  // namespace
+
+Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root, Transaction& transaction) {
+  COWFS_ASSIGN(const InodeNumber directory, lowest_first(view, volume, root));
+  COWFS_ASSIGN(const auto names, names_of(view, volume, directory, kNamesAtOnce));
+  if (names.empty()) return erase_some(view, volume, root, transaction);
+  for (const NameItem& item : names) {
+    if (transaction.size_bytes() > kMaxTransactionBytes / 4) break;
+    COWFS_ASSIGN(const bool goes_on, has_names(view, volume, item));
+    if (goes_on) break;
+    // A second name of an inode that went with its first one finds nothing, and erases nothing.
+    COWFS_ASSIGN(const bool gone, erase_some(view, volume, item.child, transaction));
+    if (!gone) break;
+    erase_name(transaction, volume, directory, item);
+  }
+  return false;
+}
+
+}  // namespace cowfs

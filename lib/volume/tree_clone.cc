@@ -1,0 +1,268 @@
+#include "lib/volume/tree_clone.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <list>
+
+#include "lib/volume/change_checks.h"
+#include "lib/volume/directory_walk.h"
+#include "lib/volume/file_change.h"
+#include "lib/volume/file_data.h"
+#include "lib/volume/orphans.h"
+#include "lib/volume/tree_clone_step.h"
+#include "lib/volume/volume_change.h"
+
+namespace cowfs {
+namespace {
+
+constexpr mode_t kRead = 4;
+constexpr mode_t kWrite = 2;
+constexpr mode_t kSearch = 1;
+
+/// The locks of several files of one volume, in the order of their numbers.
+class FileLocks {
+ public:
+  FileLocks(Volume& volume, std::vector<InodeNumber> inodes) COWFS_NO_THREAD_SAFETY_ANALYSIS {
+    std::ranges::sort(inodes);
+    const auto [first, last] = std::ranges::unique(inodes);
+    inodes.erase(first, last);
+    for (const InodeNumber inode : inodes) {
+      handles_.push_back(volume.inodes().lock_handle(inode));
+      handles_.back()->mutex.lock();
+    }
+  }
+  ~FileLocks() COWFS_NO_THREAD_SAFETY_ANALYSIS {
+    for (InodeHandle& handle : handles_) handle->mutex.unlock();
+  }
+  FileLocks(const FileLocks&) = delete;
+  FileLocks& operator=(const FileLocks&) = delete;
+
+ private:
+  std::list<InodeHandle> handles_;
+};
+
+bool in_group(const RequestContext& context, gid_t gid) {
+  return context.gid == gid || std::ranges::find(context.groups, gid) != context.groups.end();
+}
+
+}  // namespace
+
+TreeClone::TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends, TreeClonePolicy policy)
+    : context_(context), privileged_(privileged), ends_(std::move(ends)), policy_(policy) {}
+
+TreeClone::~TreeClone() {
+  if (source_pinned_) ends_.from->inodes().unpin();
+}
+
+/// The kernel's generic_permission(), without access control lists: volumes have none.
+bool TreeClone::may(const InodeRecord& record, mode_t wanted) const {
+  if (privileged_) return true;
+  unsigned shift = 0;
+  if (record.uid == context_.uid) shift = 6;
+  else if (in_group(context_, record.gid)) shift = 3;
+  return ((record.mode >> shift) & wanted) == wanted;
+}
+
+Result<void> TreeClone::check_source(const InodeRecord& record) const {
+  if (privileged_) return {};
+  if (record.is_directory() && !may(record, kRead | kSearch)) return fail(ErrorCode::kAccessDenied);
+  if (record.is_regular() && !may(record, kRead)) return fail(ErrorCode::kAccessDenied);
+  if (S_ISCHR(record.mode) || S_ISBLK(record.mode)) return fail(ErrorCode::kNotSupported);
+  const bool own = record.uid == context_.uid && in_group(context_, record.gid);
+  if (policy_.ownership && !own) return fail(ErrorCode::kNotSupported);
+  return {};
+}
+
+/// What the copy of an inode is, as cp and the kernel would make it. Directories hand a setgid bit and its group
+/// down while they are made, whatever their permissions are in the end.
+InodeRecord TreeClone::new_record(const InodeRecord& source, Timestamp time) const {
+  InodeRecord record;
+  const mode_t type = source.type();
+  const bool sets_group = (directory_record_.mode & S_ISGID) != 0;
+  record.uid = policy_.ownership ? source.uid : context_.uid;
+  record.gid = policy_.ownership ? source.gid : sets_group ? directory_record_.gid : context_.gid;
+  if (policy_.mode || S_ISLNK(type)) {
+    record.mode = source.mode;
+  } else {
+    // open(2) is asked for plain permissions, mkdir(2) takes the sticky bit too, mknod(2) all.
+    const mode_t asked = S_ISREG(type) ? 0777 : S_ISDIR(type) ? 01777 : 07777;
+    record.mode = type | (source.mode & asked & ~policy_.umask);
+    if (S_ISDIR(type) && sets_group) record.mode |= S_ISGID;
+  }
+  record.link_count = S_ISDIR(type) ? 2 : 1;
+  record.size = S_ISDIR(type) ? 0 : source.size;
+  record.device = source.device;
+  record.access_time = record.modify_time = record.change_time = record.birth_time = time;
+  if (policy_.timestamps) {
+    record.access_time = source.access_time;
+    record.modify_time = source.modify_time;
+  }
+  return record;
+}
+
+Result<bool> TreeClone::lies_in_source() const {
+  if (ends_.from->id() != ends_.to->id()) return false;
+  if (ends_.source == ends_.directory) return true;
+  const ReadView view(ends_.to->store());
+  COWFS_ASSIGN(const auto branch, branch_below(view, ends_.to->id(), ends_.source, ends_.directory));
+  return branch.has_value();
+}
+
+Result<void> TreeClone::begin() {
+  COWFS_TRY(check_new_name(ends_.name));
+  COWFS_TRY(ends_.from->inodes().pin());
+  source_pinned_ = true;
+  COWFS_ASSIGN(const bool inside, lies_in_source());
+  if (inside) return fail(ErrorCode::kInvalidArgument);
+  Store& store = ends_.to->store();
+  COWFS_ASSIGN(const VolumeInfo source_volume, store.volume(ends_.from->id()));
+  source_read_only_ = source_volume.read_only;
+  COWFS_ASSIGN(root_, store.allocate_inode());
+  const Operation operation(store);
+  UpdateView view(store, operation);
+  COWFS_TRY(check_writable(view, store, ends_.to->id()));
+  COWFS_ASSIGN(const InodeRecord parent, load_inode(view, ends_.to->id(), ends_.directory));
+  if (!parent.is_directory()) return fail(ErrorCode::kNotDirectory);
+  if (parent.link_count == 0) return fail(ErrorCode::kNotFound);
+  if (!may(parent, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
+  COWFS_ASSIGN(const auto source, Source::load(view, ends_.from->id(), ends_.source, policy_.attributes));
+  if (!source) return fail(ErrorCode::kStale);
+  if (!source->record.is_directory()) return fail(ErrorCode::kNotDirectory);
+  COWFS_TRY(check_source(source->record));
+  directory_record_ = parent;
+  root_record_ = new_record(source->record, now());
+  InodeRecord staged = root_record_;
+  staged.link_count = 0;
+  Transaction transaction(context_);
+  put_inode(transaction, ends_.to->id(), root_, staged);
+  for (const auto& [key, value] : source->items) {
+    if (!privileged_ && !key.starts_with(ByteWriter().le(static_cast<std::uint8_t>(KeyKind::kAttribute)).bytes("user.").take())) return fail(ErrorCode::kNotSupported);
+    transaction.put(ends_.to->id(), ByteWriter().be(raw(root_)).bytes(key).take(), value);
+  }
+  transaction.put(ends_.to->id(), orphan_key(root_), encode_staged_orphan());
+  ends_.to->inodes().add_kept_orphan(root_);
+  if (auto committed = view.commit(transaction); !committed) {
+    ends_.to->inodes().drop_orphan(root_);
+    return committed;
+  }
+  staged_ = true;
+  inodes_ = 1;
+  frames_.push_back({ends_.source, root_, root_record_, 0, false});
+  return {};
+}
+
+/// Names of the source directory after the last one done.
+Result<std::vector<NameItem>> TreeClone::next_names(const Frame& frame) const {
+  const std::string prefix = key_of(frame.source, KeyKind::kName).take();
+  std::vector<NameItem> names;
+  Result<void> decoded;
+  const ReadView view(ends_.from->store());
+  COWFS_TRY(view.scan(ends_.from->id(), name_key(frame.source, frame.cookie + 1),
+                      [&](std::string_view key, std::string_view value) {
+                        if (!has_prefix(key, prefix)) return false;
+                        auto item = decode_name(key, value);
+                        if (!item) decoded = fail(std::move(item).error());
+                        else names.push_back(std::move(*item));
+                        return decoded.has_value() && names.size() < kNamesPerStep;
+                      }));
+  if (!decoded) return fail(std::move(decoded).error());
+  return names;
+}
+
+Result<bool> TreeClone::step() {
+  if (!large_.empty()) {
+    COWFS_TRY(copy_large());
+    return true;
+  }
+  if (frames_.empty()) return false;
+  COWFS_ASSIGN(const auto names, next_names(frames_.back()));
+  if (names.empty()) {
+    const Frame finished = frames_.back();
+    frames_.pop_back();
+    COWFS_TRY(finish_directory(finished));
+    return true;
+  }
+  COWFS_TRY(run_step(frames_.back(), names));
+  return true;
+}
+
+Result<void> TreeClone::run_step(Frame& frame, const std::vector<NameItem>& names) {
+  std::vector<InodeNumber> files;
+  for (const NameItem& name : names) {
+    if (S_ISREG(name.type) && !source_read_only_) files.push_back(name.child);
+  }
+  Store& store = ends_.to->store();
+  const Operation operation(store);
+  const FileLocks locks(*ends_.from, std::move(files));
+  UpdateView view(store, operation);
+  COWFS_TRY(check_writable(view, store, ends_.to->id()));
+  Step step(*this, frame, view, now());
+  for (const NameItem& name : names) {
+    COWFS_ASSIGN(const bool fitted, step.add(name));
+    if (!fitted) break;
+  }
+  return step.commit();
+}
+
+/// All names of a directory are there: its size and its links, and the times that adding them has not moved.
+Result<void> TreeClone::finish_directory(const Frame& frame) {
+  if (frame.target == root_) {
+    root_record_ = frame.record;
+    return {};
+  }
+  Store& store = ends_.to->store();
+  const Operation operation(store);
+  UpdateView view(store, operation);
+  Transaction transaction(context_);
+  put_inode(transaction, ends_.to->id(), frame.target, frame.record);
+  return view.commit(transaction);
+}
+
+/// A file of many extents, by the same way as copy_file_range(2); then its record is made what it is to be.
+Result<void> TreeClone::copy_large() {
+  const Large file = large_.back();
+  Volume& to = *ends_.to;
+  COWFS_ASSIGN(const Attributes target, to.get_attributes(file.target));
+  COWFS_ASSIGN(const std::uint64_t done,
+               Volume::clone_range(context_, *ends_.from, file.source, target.size, to, file.target, target.size,
+                                   kFileSizeLimit - target.size, false));
+  if (done > 0) return {};
+  large_.pop_back();
+  const Operation operation(to.store());
+  UpdateView view(to.store(), operation);
+  COWFS_ASSIGN(InodeRecord record, load_inode(view, to.id(), file.target));
+  shared_blocks_ += record.blocks;
+  record.access_time = file.record.access_time;
+  record.modify_time = file.record.modify_time;
+  record.change_time = file.record.change_time;
+  record.size = std::max(record.size, file.record.size);  // a hole at its end
+  Transaction transaction(context_);
+  put_inode(transaction, to.id(), file.target, record);
+  return view.commit(transaction);
+}
+
+Result<Attributes> TreeClone::publish() {
+  VolumeChange change(*ends_.to, context_);
+  COWFS_TRY(change.check_writable());
+  COWFS_ASSIGN(const InodeRecord* parent, change.directory(ends_.directory));
+  if (!may(*parent, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
+  COWFS_ASSIGN(const std::uint64_t cookie, change.find_free(ends_.directory, ends_.name));
+  change.add_inode(root_, root_record_);
+  COWFS_TRY(change.add_entry(ends_.directory, {cookie, root_, S_IFDIR, ends_.name}));
+  change.adopt(root_);
+  COWFS_TRY(change.commit());
+  staged_ = false;
+  return attributes_of(root_, root_record_);
+}
+
+Result<void> TreeClone::abandon() {
+  if (!staged_) return {};
+  staged_ = false;
+  // From kept to being erased: nobody holds it.
+  ends_.to->inodes().drop_orphan(root_);
+  (void)ends_.to->inodes().add_orphan(root_);
+  return erase_orphan(*ends_.to, root_);
+}
+
+}  // namespace cowfs

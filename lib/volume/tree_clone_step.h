@@ -1,0 +1,74 @@
+// The inside of a tree clone's step; for tree_clone*.cc alone.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/store/extent.h"
+#include "lib/volume/tree_clone.h"
+
+namespace cowfs {
+
+inline constexpr std::size_t kNamesPerStep = 128;
+inline constexpr std::size_t kExtentsPerFile = 128;  // a file with more is copied in steps of its own
+
+struct TreeClone::Frame {
+  InodeNumber source{};
+  InodeNumber target{};
+  InodeRecord record;        // of the target; its size and links grow until it is finished
+  std::uint64_t cookie = 0;  // of the last name done
+  bool done = false;
+};
+
+/// All that a tree has of one inode but names and parents.
+struct TreeClone::Source {
+  InodeRecord record;
+  std::vector<std::pair<std::string, std::string>> items;  // attributes and link targets: the key after the inode, value
+  std::vector<Extent> extents;
+  bool has_own_objects = false;
+  bool is_large = false;  // extents are not all here
+
+  static Result<std::optional<Source>> load(const TreeView& view, VolumeId volume, InodeNumber inode,
+                                            bool attributes);
+};
+
+struct TreeClone::Large {
+  InodeNumber source{};
+  InodeNumber target{};
+  InodeRecord record;  // as it is to be, but for size and blocks
+};
+
+/// Builds one transaction under the exclusive tree lock.
+class TreeClone::Step {
+ public:
+  Step(TreeClone& clone, Frame& frame, UpdateView& view, Timestamp time);
+
+  /// Adds one entry of the source directory to the copy. False: there is no more room in this transaction.
+  Result<bool> add(const NameItem& name);
+  Result<void> commit();
+
+ private:
+  Result<void> add_name(const NameItem& name, InodeNumber target, mode_t type);
+  Result<void> add_link(const NameItem& name, InodeNumber target);
+  Result<void> share_extents(InodeNumber source, InodeNumber target, Source& what, InodeRecord& record);
+  Result<void> mark_shared(InodeNumber source, const Source& what, std::uint64_t end);
+
+  TreeClone& clone_;
+  Frame& frame_;
+  UpdateView& view_;
+  const Timestamp time_;
+  Generation shared_at_{};
+  Transaction transaction_;
+  InodeRecord record_;  // of the frame's target, as this step leaves it
+  std::uint64_t cookie_;
+  std::vector<Frame> directories_;
+  std::vector<Large> large_;
+  std::map<InodeNumber, InodeNumber> links_;
+  std::vector<ObjectNumber> frozen_;
+  std::uint64_t inodes_ = 0;
+  std::uint64_t blocks_ = 0;
+};
+
+}  // namespace cowfs

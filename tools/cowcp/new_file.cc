@@ -1,0 +1,90 @@
+#include "tools/cowcp/new_file.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+#include <utility>
+
+namespace cowfs {
+namespace {
+
+constexpr int kAttempts = 100;
+
+bool has_no_unnamed_files(int error_number) {
+  return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL || error_number == ENOSYS;
+}
+
+std::string random_name() {
+  static thread_local std::mt19937_64 random{std::random_device{}()};
+  return fmt::format(".cowcp-{:016x}", random());
+}
+
+}  // namespace
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : parent_(std::move(other.parent_)),
+      name_(std::move(other.name_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::move(other.fd_)) {}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) ::unlinkat(parent_.get(), temporary_.c_str(), 0);
+}
+
+SystemResult<NewFile> NewFile::create(const Place& place, mode_t permissions, bool readable) {
+  auto parent = open_parent(place);
+  if (!parent) return std::unexpected(parent.error());
+  if (place.name.ends_with('/')) return std::unexpected(SystemError{ENOTDIR});
+  NewFile file(std::move(*parent), std::string(last_component(place.name)));
+  const int access = readable ? O_RDWR : O_WRONLY;
+  auto made = file.make_unnamed(permissions, access);
+  if (!made && has_no_unnamed_files(made.error().number)) made = file.make_temporary(permissions, access);
+  if (!made) return std::unexpected(made.error());
+  return file;
+}
+
+SystemResult<void> NewFile::make_unnamed(mode_t permissions, int access) {
+  auto fd = open_place({parent_.get(), ".", {}}, O_TMPFILE | access, permissions);
+  if (!fd) return std::unexpected(fd.error());
+  fd_ = std::move(*fd);
+  return {};
+}
+
+SystemResult<void> NewFile::make_temporary(mode_t permissions, int access) {
+  for (int attempt = 0;; ++attempt) {
+    std::string name = random_name();
+    auto fd = open_place({parent_.get(), name, {}}, O_CREAT | O_EXCL | access, permissions);
+    if (!fd && fd.error().number == EEXIST && attempt < kAttempts) continue;
+    if (!fd) return std::unexpected(fd.error());
+    fd_ = std::move(*fd);
+    temporary_ = std::move(name);
+    return {};
+  }
+}
+
+SystemResult<void> NewFile::publish() {
+  if (!temporary_.empty()) {
+    if (::renameat2(parent_.get(), temporary_.c_str(), parent_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
+      temporary_.clear();
+      return {};
+    }
+    if (errno != EINVAL && errno != ENOSYS) return last_error();
+    return make_hard_link({parent_.get(), temporary_, {}}, {parent_.get(), name_, {}}, Follow::kNo);
+  }
+  // By descriptor alone it needs a privilege; through /proc it does not.
+  if (::linkat(fd_.get(), "", parent_.get(), name_.c_str(), AT_EMPTY_PATH) == 0) return {};
+  if (errno != ENOENT && errno != EPERM) return last_error();
+  const std::string path = fmt::format("/proc/self/fd/{}", fd_.get());
+  return make_hard_link({AT_FDCWD, path, {}}, {parent_.get(), name_, {}}, Follow::kYes);
+}
+
+SystemResult<void> NewFile::sync_name() {
+  const UniqueFd directory(::openat(parent_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) return last_error();
+  return {};
+}
+
+}  // namespace cowfs
