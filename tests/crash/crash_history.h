@@ -65,6 +65,7 @@ class CrashHistory {
   /// The store is there and its first state durable.
   std::size_t first_cut() const { return reference_.operation(0).acknowledged_at; }
   const CrashCounts& counts() const { return counts_; }
+  const Reference& reference() const { return reference_; }
 
   /// Nothing, or what is wrong with this state.
   std::optional<std::string> check(const CrashCase& crash);
