@@ -56,6 +56,12 @@ class ByteWriter {
     out_.append(text);
     return *this;
   }
+  /// Makes room for `size` bytes in all.
+  ByteWriter& reserve(std::size_t size) {
+    out_.reserve(size);
+    return *this;
+  }
+  std::size_t size() const { return out_.size(); }
   std::string take() { return std::move(out_); }
 
  private:

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
 
+#include "lib/base/time.h"
 #include "lib/storage/host_error.h"
 #include "lib/storage/host_io.h"
 
@@ -187,6 +189,14 @@ Result<StorageSpace> HostStorage::space() {
   }
   return StorageSpace{.total_bytes = status.f_blocks * status.f_frsize,
                       .free_bytes = status.f_bavail * status.f_frsize};
+}
+
+std::string HostStorage::session() const {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  // Where it cannot be read, every opening is a session of its own, as after a power cut.
+  if (!std::getline(file, id)) return "process " + std::to_string(::getpid()) + " at " + std::to_string(now().seconds);
+  return id;
 }
 
 }  // namespace cowfs

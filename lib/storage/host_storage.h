@@ -57,6 +57,8 @@ class HostStorage final : public Storage {
   Result<void> sync_names(ArrayKind kind) override;
   Result<std::vector<std::uint64_t>> list(ArrayKind kind) override;
   Result<StorageSpace> space() override;
+  /// The host's boot id. (A device that is pulled and comes back within one boot goes unnoticed.)
+  std::string session() const override;
 
   /// A descriptor of an array for reading, the caller's own (for the kernel's passthrough).
   Result<UniqueFd> open_descriptor(ArrayName name);

@@ -235,11 +235,15 @@ std::unique_ptr<MemoryStorage> MemoryStorage::crash_image(std::size_t after_call
     model_position_ = 0;
   }
   for (; model_position_ < after_call; ++model_position_) model_->apply(calls_[model_position_]);
-  return std::make_unique<MemoryStorage>(options_, model_->image(choice));
+  auto image = std::make_unique<MemoryStorage>(options_, model_->image(choice));
+  image->session_ = choice.variant == CrashVariant::kKill ? session_ : session_ + "'";
+  return image;
 }
 
 std::unique_ptr<MemoryStorage> MemoryStorage::kill_image() {
-  return std::make_unique<MemoryStorage>(options_, content());
+  auto image = std::make_unique<MemoryStorage>(options_, content());
+  image->session_ = session_;
+  return image;
 }
 
 }  // namespace cowfs

@@ -60,6 +60,7 @@ class MemoryStorage final : public Storage {
   Result<void> sync_names(ArrayKind kind) override;
   Result<std::vector<std::uint64_t>> list(ArrayKind kind) override;
   Result<StorageSpace> space() override;
+  std::string session() const override { return session_; }
 
   /// Begins a new log. What the store holds now counts as durable.
   void start_recording();
@@ -95,6 +96,7 @@ class MemoryStorage final : public Storage {
   ArraySet content_locked() COWFS_REQUIRES(mutex_);
 
   const Options options_;
+  std::string session_ = "1";  // another one in an image of a power cut
   mutable SharedMutex mutex_;  // guards all below; a leaf
   std::map<ArrayName, SharableArray> arrays_ COWFS_GUARDED_BY(mutex_);
   std::uint64_t used_pages_ COWFS_GUARDED_BY(mutex_) = 0;

@@ -111,6 +111,10 @@ class Storage {
   virtual Result<std::vector<std::uint64_t>> list(ArrayKind kind) = 0;
 
   virtual Result<StorageSpace> space() = 0;
+
+  /// Names the time in which unsynced writes stay readable: the same when a process opens the arrays
+  /// that a killed one wrote, another one when the host may have lost power in between.
+  virtual std::string session() const = 0;
 };
 
 }  // namespace cowfs

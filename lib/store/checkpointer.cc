@@ -34,6 +34,7 @@ void Checkpointer::loop(const std::stop_token& stop, std::chrono::milliseconds i
       requested_ = false;
     }
     auto synced = sync();
+    core_.journal.make_ready();
     if (!synced && !core_.failed && core_.options.on_background_error) core_.options.on_background_error(synced.error());
   }
 }
@@ -72,7 +73,6 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
   if (!*taken) return {};
   auto written = write(**taken);
   if (!written) {
-    core_.objects.give_back_dirty((*taken)->objects);
     ExclusiveLock lock(core_.tree_lock);
     core_.changed = true;
     --core_.taken_checkpoint;  // the next try replaces the same slot: the other one holds the checkpoint in force
@@ -86,6 +86,7 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
 
 Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool forced) {
   ExclusiveLock lock(core_.tree_lock);
+  const auto begin = std::chrono::steady_clock::now();
   const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.objects.anything_to_flush();
   if (!anything && !forced) return std::optional<Taken>{};
   COWFS_TRY(put_records());
@@ -103,12 +104,13 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   s.clean = clean;
   core_.objects.save(s);
   taken.nodes = core_.nodes.freeze();
-  taken.objects = core_.objects.take_dirty();
+  s.journal = core_.journal.position();
   core_.fresh_after_generation = s.generation;
   ++core_.generation;
   core_.taken_checkpoint = s.checkpoint;
   core_.changed = false;
   core_.dirty_nodes = 0;
+  note_stall(begin);
   return std::optional(std::move(taken));
 }
 
@@ -147,18 +149,28 @@ Result<void> Checkpointer::write(const Taken& taken) {
     if (!again) core_.set_failed(result.error());
     return result;
   };
-  COWFS_TRY(checked(core_.objects.sync(taken.objects)));
+  if (!core_.omits(Omit::kJournalBeforeSlot)) COWFS_TRY(core_.group_commit.sync_everything());
   COWFS_TRY(checked(core_.nodes.write_frozen(taken.nodes)));
   return checked(write_superblock(*core_.storage, taken.superblock));
 }
 
 void Checkpointer::settle(const Superblock& superblock) {
   ExclusiveLock lock(core_.tree_lock);
+  const auto begin = std::chrono::steady_clock::now();
+  // The older slot is the one that was the newest until now.
+  core_.journal.release_before((core_.omits(Omit::kJournalHeld) ? superblock : core_.superblock).journal.sequence);
   core_.superblock = superblock;
-  core_.nodes.thaw(superblock.checkpoint);
+  core_.nodes.thaw(superblock.checkpoint, core_.omits(Omit::kNodesHeld));
   core_.inode_limit = superblock.next_inode + kNumberStep;
   core_.objects.settle(superblock);
   core_.nodes_are_scarce = false;
+  core_.journal_is_scarce = false;
+  note_stall(begin);
+}
+
+void Checkpointer::note_stall(std::chrono::steady_clock::time_point begin) {
+  const auto stall = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  longest_stall_ = std::max<std::int64_t>(longest_stall_, stall.count());
 }
 
 }  // namespace cowfs

@@ -2,7 +2,8 @@
 //
 //   take (tree lock exclusive, short): apply gathered counts, put changed records and bitmaps into the store's tree, freeze the dirty
 //        nodes, begin a new generation.
-//   write (no lock): sync the data objects that were written before, write and sync the nodes, write and sync the superblock.
+//   write (no lock): sync the data objects that were written before and the journal (GroupCommit), write and sync the nodes, write
+//        and sync the superblock.
 //   settle (tree lock exclusive, short): frozen nodes are clean; nodes held for older checkpoints are free.
 //
 // Data comes before the metadata that refers to it: an object is dirty from before its write until a sync that began after it.
@@ -11,8 +12,8 @@
 // Locks: `running_` (rank before the tree lock; one checkpoint at a time), `mutex_` (leaf). Callers of sync() hold no view.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -42,12 +43,13 @@ class Checkpointer {
   Result<void> force();
 
   std::uint64_t count() const { return count_.load(); }
+  /// The longest time for which one step of a checkpoint held the tree lock.
+  std::chrono::microseconds longest_stall() const { return std::chrono::microseconds(longest_stall_.load()); }
 
  private:
   struct Taken {
     Superblock superblock;
     std::vector<NodeRef> nodes;
-    std::set<ObjectNumber> objects;
   };
 
   Result<void> run(bool clean, bool forced) COWFS_REQUIRES(running_);
@@ -59,7 +61,10 @@ class Checkpointer {
   void loop(const std::stop_token& stop, std::chrono::milliseconds interval);
 
   StoreCore& core_;
+  void note_stall(std::chrono::steady_clock::time_point begin);
+
   std::atomic<std::uint64_t> count_{0};
+  std::atomic<std::int64_t> longest_stall_{0};  // microseconds
 
   Mutex running_;  // held while a checkpoint is made
   Mutex mutex_;    // leaf: guards what follows

@@ -99,11 +99,13 @@ Result<void> NodeArray::ensure_free(std::size_t count) {
 }
 
 Result<void> NodeArray::add_segment() {
-  const ArrayName name = segment_name(segments_.size());
-  auto created = storage_.create(name);
-  // One left behind by a crash is ours to use: nothing refers to it.
-  if (!created && created.error().code != ErrorCode::kExists) return created;
-  COWFS_TRY(storage_.reserve(name, 0, kSegmentBytes));
+  if (!in_memory_) {
+    const ArrayName name = segment_name(segments_.size());
+    auto created = storage_.create(name);
+    // One left behind by a crash is ours to use: nothing refers to it.
+    if (!created && created.error().code != ErrorCode::kExists) return created;
+    COWFS_TRY(storage_.reserve(name, 0, kSegmentBytes));
+  }
   segments_.emplace_back();
   free_count_ += kNodesPerSegment;
   if (segments_.size() == 1) {
@@ -182,13 +184,13 @@ Result<void> NodeArray::write_frozen(std::vector<NodeRef> nodes) {
   return storage_.sync_names(ArrayKind::kNodes);
 }
 
-void NodeArray::thaw(std::uint64_t durable) {
+void NodeArray::thaw(std::uint64_t durable, bool omit_holding) {
   for (auto& [id, node] : frozen_) {
     if (is_used(id) && !dirty_.contains(id)) cache_.insert(std::move(node));
   }
   frozen_.clear();
   // What checkpoint k is the first not to refer to is free once k + 1 is durable: then both slots are at k or later.
-  while (!held_.empty() && held_.begin()->first + 1 <= durable) {
+  while (!held_.empty() && held_.begin()->first + (omit_holding ? 0 : 1) <= durable) {
     for (const NodeId id : held_.begin()->second) release(id);
     held_.erase(held_.begin());
   }

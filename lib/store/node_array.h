@@ -31,7 +31,9 @@ inline constexpr std::size_t kSegmentBitmapSize = kNodesPerSegment / 8;
 
 class NodeArray {
  public:
-  NodeArray(Storage& storage, std::size_t cache_bytes) : storage_(storage), cache_(cache_bytes) {}
+  /// `in_memory`: new segments are not made on the host (a read-only store that replays its journal).
+  NodeArray(Storage& storage, std::size_t cache_bytes, bool in_memory = false)
+      : storage_(storage), cache_(cache_bytes), in_memory_(in_memory) {}
 
   // Opening.
   void set_segment_count(std::uint64_t segments);
@@ -65,7 +67,7 @@ class NodeArray {
   /// Writes frozen nodes and makes them durable.
   Result<void> write_frozen(std::vector<NodeRef> nodes);
   /// The checkpoint `durable` is on the host: frozen nodes are clean, what was held for older ones is free.
-  void thaw(std::uint64_t durable);
+  void thaw(std::uint64_t durable, bool omit_holding = false);
 
  private:
   struct Segment {
@@ -81,6 +83,7 @@ class NodeArray {
 
   Storage& storage_;
   NodeCache cache_;
+  const bool in_memory_;
   std::vector<Segment> segments_;
   std::size_t free_count_ = 0;
   std::size_t used_count_ = 0;

@@ -19,9 +19,10 @@ ArrayName array_of(ObjectNumber object) { return {ArrayKind::kObject, raw(object
 
 }  // namespace
 
-ObjectSpace::ObjectSpace(Storage& storage, std::optional<std::uint64_t> reserve_bytes) : storage_(storage) {
-  if (reserve_bytes) {
-    reserve_bytes_ = *reserve_bytes;
+ObjectSpace::ObjectSpace(Storage& storage, const StoreOptions& options, LogCreation log_creation)
+    : storage_(storage), log_creation_(std::move(log_creation)), omit_(options.omit) {
+  if (options.reserve_bytes) {
+    reserve_bytes_ = *options.reserve_bytes;
     return;
   }
   const auto space = storage.space();
@@ -33,7 +34,9 @@ void ObjectSpace::restore(const Superblock& superblock) {
   next_object_ = superblock.clean ? superblock.next_object : superblock.object_limit;
   object_limit_ = next_object_;
   live_blocks_ = superblock.live_blocks;
-  for (std::size_t i = 0; i < packs_.size(); ++i) packs_[i].object = ObjectNumber{superblock.open_packs[i]};
+  for (const std::uint64_t pack : superblock.open_packs) {
+    if (pack != 0) left_open_.push_back(ObjectNumber{pack});
+  }
 }
 
 void ObjectSpace::save(Superblock& superblock) const {
@@ -57,30 +60,68 @@ Result<ObjectSpace::State*> ObjectSpace::state_of(const Tree& store_tree, Object
   return &states_.emplace(object, State{*record}).first->second;
 }
 
-Result<void> ObjectSpace::recover(const Tree& store_tree) {
+Result<void> ObjectSpace::load_in_flight(const Tree& store_tree) {
   std::vector<PendingFree> in_flight;
+  bool sound = true;
   COWFS_TRY(store_tree.scan(pending_free_key({kInFlight, {}}), [&](std::string_view key, std::string_view value) {
+    if (kind_of(key) != KeyKind::kPendingFree) return false;
     const auto pending = decode_pending_free(key, value);
-    if (pending) in_flight.push_back(*pending);
-    return pending.has_value();
+    sound = pending.has_value();
+    if (sound) in_flight.push_back(*pending);
+    return sound;
   }));
-  for (const PendingFree& pending : in_flight) COWFS_TRY(blocks_died(store_tree, pending.range));
+  if (!sound) return fail(ErrorCode::kCorrupted, "a record of blocks on their way makes no sense");
   MutexLock lock(mutex_);
+  for (const PendingFree& pending : in_flight) in_flight_[{pending.range.object, pending.range.first}] = pending.range.count;
   in_flight_stored_ = std::move(in_flight);
-  for (OpenPack& pack : packs_) {
-    if (pack.object == kNoObject) continue;
-    COWFS_ASSIGN(State * state, state_of(store_tree, pack.object));
-    COWFS_TRY(storage_.resize(array_of(pack.object), state->record.end_blocks * kBlockSize));
-    seal(pack.object, *state);
-    pack.object = kNoObject;
+  return {};
+}
+
+void ObjectSpace::created_again(ObjectNumber object, const ObjectRecord& record) {
+  MutexLock lock(mutex_);
+  states_[object] = State{record, true, false};
+  left_open_.push_back(object);
+}
+
+Result<void> ObjectSpace::taken_again(const Tree& store_tree, const BlockRange& range) {
+  MutexLock lock(mutex_);
+  COWFS_ASSIGN(State * state, state_of(store_tree, range.object));
+  const std::uint64_t end = range.first + range.count;
+  if (end > state->record.end_blocks) {
+    const BlockRange taken{range.object, state->record.end_blocks, end - state->record.end_blocks};
+    state->record.end_blocks = end;
+    count_taken(*state, taken);
+  }
+  return {};
+}
+
+Result<void> ObjectSpace::give_back_in_flight(const Tree& store_tree) {
+  std::map<BlockPlace, std::uint64_t> lost;
+  {
+    MutexLock lock(mutex_);
+    lost = std::exchange(in_flight_, {});
+  }
+  for (const auto& [place, count] : lost) COWFS_TRY(blocks_died(store_tree, {place.first, place.second, count}));
+  return {};
+}
+
+Result<void> ObjectSpace::close_packs(const Tree& store_tree) {
+  MutexLock lock(mutex_);
+  for (const ObjectNumber pack : std::exchange(left_open_, {})) {
+    COWFS_ASSIGN(State * state, state_of(store_tree, pack));
+    // An own object takes more blocks, unless its first ones never arrived.
+    if (state->record.kind == ObjectKind::kOwn && state->record.live_blocks > 0) continue;
+    COWFS_TRY(storage_.resize(array_of(pack), state->record.end_blocks * kBlockSize));
+    seal(pack, *state);
   }
   return {};
 }
 
 Result<void> ObjectSpace::remove_unknown_objects(std::uint64_t first_unknown) {
   COWFS_ASSIGN(const auto numbers, storage_.list(ArrayKind::kObject));
+  MutexLock lock(mutex_);
   for (auto it = std::ranges::lower_bound(numbers, first_unknown); it != numbers.end(); ++it) {
-    COWFS_TRY(storage_.remove({ArrayKind::kObject, *it}));
+    if (!states_.contains(ObjectNumber{*it})) COWFS_TRY(storage_.remove({ArrayKind::kObject, *it}));
   }
   return {};
 }
@@ -107,6 +148,7 @@ Result<ObjectNumber> ObjectSpace::create_object(ObjectRecord record) {
   if (next_object_ >= object_limit_) return fail(ErrorCode::kNoSpace, "object numbers have run out until the next checkpoint");
   const ObjectNumber object{next_object_++};
   COWFS_TRY(storage_.create(array_of(object)));
+  COWFS_TRY(log_creation_(object, record));
   states_[object] = State{record, true, true};
   return object;
 }
@@ -134,6 +176,20 @@ void ObjectSpace::arrived(const BlockRange& range) {
     if (waiting.first < range.first) in_flight_[{range.object, waiting.first}] = range.first - waiting.first;
     if (waiting_end > end) in_flight_[{range.object, end}] = waiting_end - end;
   }
+}
+
+std::vector<BlockRange> ObjectSpace::in_flight_parts(const BlockRange& range) const {
+  std::vector<BlockRange> parts;
+  MutexLock lock(mutex_);
+  const std::uint64_t end = range.first + range.count;
+  auto it = in_flight_.upper_bound({range.object, range.first});
+  if (it != in_flight_.begin()) --it;
+  for (; it != in_flight_.end() && it->first < BlockPlace{range.object, end}; ++it) {
+    const std::uint64_t from = std::max(range.first, it->first.second);
+    const std::uint64_t to = std::min(end, it->first.second + it->second);
+    if (it->first.first == range.object && from < to) parts.push_back({range.object, from, to - from});
+  }
+  return parts;
 }
 
 void ObjectSpace::committed(const BlockRange& range) {
@@ -303,6 +359,7 @@ Result<void> ObjectSpace::flush_dead(Tree& store_tree, std::uint64_t checkpoint)
 // opened next, recover() gives them back.
 Result<void> ObjectSpace::flush_in_flight(Tree& store_tree) {
   for (const PendingFree& old : std::exchange(in_flight_stored_, {})) COWFS_TRY(store_tree.erase(pending_free_key(old)));
+  if (omit_ == Omit::kInFlightRecorded) return {};
   for (const auto& [place, count] : in_flight_) in_flight_stored_.push_back({kInFlight, {place.first, place.second, count}});
   for (const BlockRange& range : abandoned_) in_flight_stored_.push_back({kInFlight, range});
   for (const PendingFree& now : in_flight_stored_) {
@@ -360,22 +417,29 @@ std::set<ObjectNumber> ObjectSpace::take_dirty() {
   return objects;
 }
 
-void ObjectSpace::give_back_dirty(const std::set<ObjectNumber>& objects) {
+std::set<ObjectNumber> ObjectSpace::take_dirty(const std::set<ObjectNumber>& wanted) {
   MutexLock lock(dirty_mutex_);
-  for (const ObjectNumber object : objects) dirty_.try_emplace(object, 0);
+  std::set<ObjectNumber> objects;
+  for (const ObjectNumber object : wanted) {
+    if (dirty_.erase(object) > 0) objects.insert(object);
+  }
+  return objects;
 }
 
-bool ObjectSpace::anything_dirty() const {
+void ObjectSpace::mark_dirty(ObjectNumber object) {
   MutexLock lock(dirty_mutex_);
-  return !dirty_.empty();
+  dirty_.try_emplace(object, 0);
+}
+
+Result<void> ObjectSpace::sync_data(ObjectNumber object) {
+  auto synced = storage_.sync(array_of(object));
+  // An object that was reclaimed meanwhile has nothing left to keep.
+  if (!synced && synced.error().code == ErrorCode::kNotFound) return {};
+  return synced;
 }
 
 Result<void> ObjectSpace::sync(const std::set<ObjectNumber>& objects) {
-  for (const ObjectNumber object : objects) {
-    auto synced = storage_.sync(array_of(object));
-    // An object that was reclaimed meanwhile has nothing left to keep.
-    if (!synced && synced.error().code != ErrorCode::kNotFound) return synced;
-  }
+  for (const ObjectNumber object : objects) COWFS_TRY(sync_data(object));
   return storage_.sync_names(ArrayKind::kObject);
 }
 

@@ -18,6 +18,7 @@
 #include "lib/base/mutex.h"
 #include "lib/storage/storage.h"
 #include "lib/store/records.h"
+#include "lib/store/store.h"
 #include "lib/store/superblock.h"
 #include "lib/tree/tree.h"
 
@@ -28,7 +29,9 @@ inline constexpr std::uint64_t kOwnObjectBlocks = kMaxExtentBlocks;  // 1 TiB
 
 class ObjectSpace {
  public:
-  ObjectSpace(Storage& storage, std::optional<std::uint64_t> reserve_bytes);
+  /// Logs that an object was made, before anything refers to it.
+  using LogCreation = std::function<Result<void>(ObjectNumber, const ObjectRecord&)>;
+  ObjectSpace(Storage& storage, const StoreOptions& options, LogCreation log_creation);
 
   // Opening and checkpoint.
   void restore(const Superblock& superblock);
@@ -37,10 +40,18 @@ class ObjectSpace {
   void settle(const Superblock& superblock);
   /// After an unclean end own objects are cut to their known end before they grow again.
   void set_cut_on_growth() { cut_on_growth_ = true; }
-  /// (tree exclusive) Ends the packs that the superblock knows as open, cutting what lies past their end, and gives back the blocks that
-  /// were on their way to an extent when the checkpoint was taken.
-  Result<void> recover(const Tree& store_tree);
-  /// Removes object files with numbers from `first_unknown` on, made after the checkpoint and left by a crash.
+
+  // Recovery, in this order (tree exclusive). Replay takes the blocks again that a journal says were taken.
+  /// Notes the blocks that were on their way to an extent when the checkpoint was taken.
+  Result<void> load_in_flight(const Tree& store_tree);
+  void created_again(ObjectNumber object, const ObjectRecord& record);
+  /// What lies between an object's end and the range counts as on its way, too.
+  Result<void> taken_again(const Tree& store_tree, const BlockRange& range);
+  /// Blocks that never arrived are given back.
+  Result<void> give_back_in_flight(const Tree& store_tree);
+  /// Ends the packs that were open, cutting what lies past their end, and own objects that got no block.
+  Result<void> close_packs(const Tree& store_tree);
+  /// Removes object files with numbers from `first_unknown` on that no journal record made.
   Result<void> remove_unknown_objects(std::uint64_t first_unknown);
 
   // Taking and giving back; holding no view.
@@ -52,6 +63,8 @@ class ObjectSpace {
   void freeze_own(ObjectNumber object);
   void abandon(const BlockRange& range);
   std::vector<BlockRange> take_abandoned();
+  /// The parts of a range that are on their way to an extent.
+  std::vector<BlockRange> in_flight_parts(const BlockRange& range) const;
   /// (tree exclusive) An extent that refers to these blocks is committed: those that were on their way are at home.
   void committed(const BlockRange& range);
 
@@ -68,10 +81,13 @@ class ObjectSpace {
   Result<void> write(ObjectNumber object, std::uint64_t first_block, Bytes blocks);
   /// Objects with writes that no sync has covered yet; they are no longer dirty.
   std::set<ObjectNumber> take_dirty();
-  void give_back_dirty(const std::set<ObjectNumber>& objects);
-  bool anything_dirty() const;
-  /// Makes the data of these objects, and their names, durable.
+  /// Those of `wanted` that are dirty.
+  std::set<ObjectNumber> take_dirty(const std::set<ObjectNumber>& wanted);
+  void mark_dirty(ObjectNumber object);
+  /// Makes the data of these objects, and the names of all, durable.
   Result<void> sync(const std::set<ObjectNumber>& objects);
+  /// Makes all data durable that was written to an object before the call.
+  Result<void> sync_data(ObjectNumber object);
 
   std::uint64_t live_blocks() const { return live_blocks_.load(std::memory_order_relaxed); }
   Result<StorageSpace> host_space() const;
@@ -100,6 +116,8 @@ class ObjectSpace {
   void seal(ObjectNumber object, State& state) COWFS_REQUIRES(mutex_);
 
   Storage& storage_;
+  const LogCreation log_creation_;
+  const Omit omit_;
   std::uint64_t reserve_bytes_;
   std::atomic<std::uint64_t> live_blocks_{0};
   std::atomic<bool> cut_on_growth_{false};
@@ -107,6 +125,7 @@ class ObjectSpace {
   mutable Mutex mutex_;
   std::unordered_map<ObjectNumber, State> states_ COWFS_GUARDED_BY(mutex_);
   std::array<OpenPack, kOpenPackLimit> packs_ COWFS_GUARDED_BY(mutex_);
+  std::vector<ObjectNumber> left_open_ COWFS_GUARDED_BY(mutex_);  // objects that replay made, packs that an earlier session left
   std::uint64_t next_object_ COWFS_GUARDED_BY(mutex_) = 1;
   std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) = 1;  // numbers below may be given out before the next checkpoint
   std::uint64_t free_estimate_ COWFS_GUARDED_BY(mutex_) = 0;  // blocks that may be taken before the host is asked again

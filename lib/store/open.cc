@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <random>
 
+#include "lib/journal/journal_reader.h"
+#include "lib/store/replay.h"
 #include "lib/store/store.h"
 #include "lib/store/store_core.h"
 
@@ -62,8 +64,7 @@ Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.superblock = superblock;
   core.store_root = {superblock.root, Generation{0}};
   core.fresh_after_generation = superblock.generation;
-  // Generations that a lost future has used are skipped.
-  core.generation = raw(superblock.generation) + (superblock.clean ? 1 : kNumberStep);
+  core.generation = raw(superblock.generation) + 1;
   core.taken_checkpoint = superblock.checkpoint;
   core.next_volume = superblock.next_volume;
   core.next_inode = superblock.clean ? superblock.next_inode : superblock.inode_limit;
@@ -73,6 +74,7 @@ Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.objects.restore(superblock);
   COWFS_TRY(scan_bitmaps(core, superblock.root,
                          [&](std::uint64_t segment, std::string_view bits) { return core.nodes.load_bitmap(segment, bits); }));
+  COWFS_TRY(core.objects.load_in_flight(core.store_tree()));
   return load_volumes(core);
 }
 
@@ -83,14 +85,28 @@ void hold_other_slot(StoreCore& core, const Superblock& other) {
   });
 }
 
-// Puts a store that is opened for writing in order: packs end where the checkpoint says, files it does not know go, volumes
+// Applies what the journal holds beyond the checkpoint, through the same code that logged it.
+Result<void> redo(StoreCore& core, JournalReader& journal) {
+  ExclusiveLock lock(core.tree_lock);
+  if (core.omits(Omit::kReplayLimit)) journal.count_everything();
+  core.replaying = true;
+  COWFS_TRY(journal.replay([&](const JournalRecord& record) { return replay_record(core, record); }));
+  COWFS_TRY(core.objects.give_back_in_flight(core.store_tree()));
+  core.group_commit.note_logged(journal.last());
+  core.replaying = false;
+  // Generations that a lost future has used are skipped.
+  if (!core.superblock.clean) core.generation += kNumberStep;
+  return {};
+}
+
+// Puts a store that is opened for writing in order: packs end where the last record says, files that nobody knows go, volumes
 // that were deleted while in use are reclaimed; and a checkpoint reserves the numbers of this session.
 Result<void> recover(StoreCore& core) {
-  const bool clean = core.superblock.clean;
+  const bool clean = core.superblock.clean || core.omits(Omit::kPacksClosed);
   if (!clean) core.objects.set_cut_on_growth();
   {
     ExclusiveLock lock(core.tree_lock);
-    COWFS_TRY(core.objects.recover(core.store_tree()));
+    if (!core.omits(Omit::kPacksClosed)) COWFS_TRY(core.objects.close_packs(core.store_tree()));
     std::vector<VolumeId> deleted;
     for (const auto& [id, volume] : core.volumes.all()) {
       if (volume->deleted()) deleted.push_back(id);
@@ -152,8 +168,12 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage, con
   auto core = std::make_unique<StoreCore>(std::move(storage), options);
   auto adopted = adopt(*core, newest);
   if (!adopted) return fail(adopted.error());
-  if (slots.valid.size() > 1) hold_other_slot(*core, slots.valid[1]);
+  if (slots.valid.size() > 1 && !core->omits(Omit::kOtherSlotHeld)) hold_other_slot(*core, slots.valid[1]);
+  COWFS_ASSIGN(JournalReader journal, JournalReader::open(*core->storage, newest.store_id, newest.journal));
+  COWFS_TRY(redo(*core, journal));
   if (!options.read_only) {
+    const std::uint64_t needed_from = slots.valid.back().journal.sequence;
+    COWFS_TRY(core->journal.begin(newest.store_id, journal.last(), journal.next_session(), journal.segments(needed_from)));
     COWFS_TRY(recover(*core));
     if (options.background) {
       core->checkpointer.start(options.commit_interval);

@@ -27,6 +27,8 @@ Result<VolumeState*> find_named(const StoreCore& core, VolumeId id) {
 Operation::Operation(Store& store) : core_(*store.core_) {
   // Before anything is held: where checkpoints fall behind, or node numbers wait for them, the operation waits too.
   if (core_.dirty_nodes > kDirtyNodesForWaiting || core_.nodes_are_scarce) (void)core_.checkpointer.sync();
+  // Segments of the journal are ready again when two checkpoints have passed them.
+  for (int i = 0; i < 2 && core_.journal_is_scarce; ++i) (void)core_.checkpointer.force();
   core_.gate.enter();
 }
 
@@ -92,46 +94,23 @@ Result<void> check_targets(StoreCore& core, const Transaction& transaction) {
   return {};
 }
 
-// Everything that can fail is done here, before the first change.
-Result<void> prepare(StoreCore& core, const Transaction& transaction, std::vector<NodeRef>& pins) {
-  std::size_t added_bytes = 0;
-  std::size_t height = 0;
-  for (const auto& change : transaction.changes()) {
-    VolumeState* state = core.volumes.find(change.volume);
-    const std::size_t before = pins.size();
-    COWFS_TRY(Tree(core, state->record.root).prepare(change.key, pins));
-    height = std::max(height, pins.size() - before);
-    if (change.value) added_bytes += change.key.size() + change.value->size();
-  }
-  // Each node on a path can be copied, with a neighbour to merge with; new items split nodes that are at least a quarter full.
-  const std::size_t needed = 2 * pins.size() + added_bytes / (kNodeSize / 4) + 2 * height + 2;
-  const std::size_t kept = transaction.only_frees() ? 0 : kNodesKeptForDeletes;
-  auto enough = core.nodes.ensure_free(needed + kept);
-  if (!enough) {
-    core.nodes_are_scarce = true;
-    core.checkpointer.request();
-  }
-  return enough;
+// What the record of a transaction needs to be durable with it.
+void note_needs(StoreCore& core, const Transaction& transaction, const std::vector<BlockRange>& taken) {
+  for (const BlockRange& range : taken) core.group_commit.need(range.object);
+  if (transaction.overwrites_only() || core.omits(Omit::kClearedTailBeforeSize)) return;
+  for (const ObjectNumber object : transaction.overwritten()) core.group_commit.need(object);
 }
 
-Result<void> apply(StoreCore& core, const Transaction& transaction) {
+std::vector<BlockRange> blocks_taken_for(const StoreCore& core, const Transaction& transaction) {
+  std::vector<BlockRange> taken;
   for (const auto& change : transaction.changes()) {
-    VolumeState* state = core.volumes.find(change.volume);
-    Tree tree(core, state->record.root);
-    state->changed = true;
-    if (!change.value) {
-      COWFS_TRY(tree.erase(change.key));
-      continue;
-    }
-    COWFS_TRY(tree.put(change.key, *change.value));
-    if (kind_of(change.key) != KeyKind::kExtent) continue;
+    if (!change.value || kind_of(change.key) != KeyKind::kExtent) continue;
     const auto extent = decode_extent(change.key, *change.value);
     COWFS_CHECK(extent.has_value());
-    core.objects.committed(extent->blocks);
+    const auto parts = core.objects.in_flight_parts(extent->blocks);
+    taken.insert(taken.end(), parts.begin(), parts.end());
   }
-  for (const BlockRange& range : transaction.retained()) core.block_counts.add(range);
-  for (const BlockRange& range : transaction.released()) core.block_counts.drop(range);
-  return {};
+  return taken;
 }
 
 }  // namespace
@@ -140,10 +119,12 @@ Result<void> UpdateView::commit(const Transaction& transaction) {
   if (transaction.empty()) return {};
   COWFS_TRY(check_targets(core_, transaction));
   std::vector<NodeRef> pins;
-  COWFS_TRY(prepare(core_, transaction, pins));
-  core_.changed = true;
-  auto applied = apply(core_, transaction);
-  if (applied && core_.block_counts.pending() > kBlockChangesForApply) applied = core_.apply_block_counts();
+  COWFS_TRY(core_.prepare(transaction, pins));
+  const std::vector<BlockRange> taken = blocks_taken_for(core_, transaction);
+  note_needs(core_, transaction, taken);
+  COWFS_ASSIGN(sequence_, core_.log(RecordType::kTransaction, encode_transaction(transaction, taken), transaction.request_id(),
+                                    transaction.only_frees()));
+  auto applied = core_.apply(transaction);
   if (!applied) core_.set_failed(applied.error());
   core_.dirty_nodes = core_.nodes.dirty_count();
   if (core_.dirty_nodes > kDirtyNodesForCheckpoint) core_.checkpointer.request();
@@ -190,7 +171,7 @@ std::vector<VolumeInfo> Store::list_volumes() const {
   return core_->volumes.named();
 }
 
-Result<VolumeInfo> Store::fork_volume(const RequestContext&, VolumeId parent, std::string_view name, VolumeKind kind,
+Result<VolumeInfo> Store::fork_volume(const RequestContext& context, VolumeId parent, std::string_view name, VolumeKind kind,
                                       bool has_orphans, const std::function<bool()>& at_cut) {
   COWFS_TRY(check_volume_name(name));
   COWFS_TRY(core_->check_writable());
@@ -201,39 +182,40 @@ Result<VolumeInfo> Store::fork_volume(const RequestContext&, VolumeId parent, st
   if (core_->volumes.find(name) != nullptr) return fail(ErrorCode::kExists, "there is a volume of this name already");
   if (core_->next_volume >= kVolumeLimit) return fail(ErrorCode::kNoSpace, "the store has run out of volume ids");
   COWFS_TRY(core_->nodes.ensure_free(kNodesKeptForDeletes));
-  COWFS_ASSIGN(const Generation now, core_->fork_root(*from));
-  VolumeRecord record;
-  record.id = VolumeId{core_->next_volume++};
-  record.parent = parent;
-  record.root = {from->record.root.root, now};
-  record.read_only = kind == VolumeKind::kSnapshot;
-  record.has_orphans = has_orphans;
-  record.created = cowfs::now();
-  record.name = std::string(name);
-  VolumeState& child = core_->volumes.add(std::move(record));
-  child.changed = true;
-  core_->changed = true;
-  return child.info();
+  const LoggedVolume entry{.action = VolumeAction::kFork,
+                           .id = VolumeId{core_->next_volume},
+                           .parent = parent,
+                           .read_only = kind == VolumeKind::kSnapshot,
+                           .has_orphans = has_orphans,
+                           .created = cowfs::now(),
+                           .name = std::string(name)};
+  core_->group_commit.need_everything();
+  COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id));
+  return core_->apply_fork(*from, entry).info();
 }
 
-Result<void> Store::rename_volume(const RequestContext&, VolumeId id, std::string_view new_name) {
+Result<void> Store::rename_volume(const RequestContext& context, VolumeId id, std::string_view new_name) {
   COWFS_TRY(check_volume_name(new_name));
   COWFS_TRY(core_->check_writable());
   ExclusiveLock lock(core_->tree_lock);
   COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
   if (state->record.name == new_name) return {};
   if (core_->volumes.find(new_name) != nullptr) return fail(ErrorCode::kExists, "there is a volume of this name already");
+  const LoggedVolume entry{.action = VolumeAction::kRename, .id = id, .parent = {}, .created = {}, .name = std::string(new_name)};
+  COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id));
   core_->volumes.rename(*state, std::string(new_name));
   core_->changed = true;
   return {};
 }
 
-Result<void> Store::delete_volume(const RequestContext&, VolumeId id) {
+Result<void> Store::delete_volume(const RequestContext& context, VolumeId id) {
   COWFS_TRY(core_->check_writable());
   {
     ClosedGate cut(core_->gate);  // operations under way in this volume end before it is gone
     ExclusiveLock lock(core_->tree_lock);
     COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
+    const LoggedVolume entry{.action = VolumeAction::kDelete, .id = id, .parent = {}, .created = {}, .name = {}};
+    COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id, true));
     core_->volumes.remove_name(*state);
     core_->changed = true;
     if (!core_->volumes.pinned(*state)) COWFS_TRY(core_->reclaimer.begin_volume(id));
@@ -245,7 +227,10 @@ Result<void> Store::delete_volume(const RequestContext&, VolumeId id) {
 Result<void> Store::orphans_erased(VolumeId id) {
   ExclusiveLock lock(core_->tree_lock);
   COWFS_ASSIGN(VolumeState * state, find_state(*core_, id));
-  state->changed = state->changed || state->record.has_orphans;
+  if (!state->record.has_orphans) return {};
+  const LoggedVolume entry{.action = VolumeAction::kOrphansErased, .id = id, .parent = {}, .created = {}, .name = {}};
+  COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), 0, true));
+  state->changed = true;
   state->record.has_orphans = false;
   core_->changed = true;
   return {};
@@ -317,6 +302,33 @@ Result<void> Store::write_blocks(ObjectNumber object, std::uint64_t first_block,
 
 Result<void> Store::sync() {
   if (core_->options.read_only) return {};
+  return core_->group_commit.sync_everything();
+}
+
+Result<void> Store::sync_records(std::uint64_t sequence) {
+  if (core_->options.read_only) return {};
+  return core_->group_commit.sync_records(sequence);
+}
+
+void Store::leave_behind(ObjectNumber object) { core_->group_commit.need(object); }
+
+Result<void> Store::sync_left_behind() {
+  if (core_->options.read_only) return {};
+  return core_->group_commit.sync_needed();
+}
+
+Result<void> Store::sync_data(ObjectNumber object) {
+  if (core_->options.read_only) return {};
+  if (core_->failed) return fail(ErrorCode::kIo, "nothing can be made durable after an error: " + core_->failure_text());
+  auto synced = core_->objects.sync_data(object);
+  if (!synced) core_->set_failed(synced.error());
+  return synced;
+}
+
+std::uint64_t Store::last_sequence() const { return core_->journal.last(); }
+
+Result<void> Store::checkpoint() {
+  if (core_->options.read_only) return {};
   return core_->checkpointer.sync();
 }
 
@@ -334,7 +346,13 @@ StoreSpace Store::space() const {
 StoreCounters Store::counters() const {
   SharedLock lock(core_->tree_lock);
   const auto pending = core_->reclaimer.pending();
-  return {core_->checkpointer.count(), core_->nodes.used_count(), core_->nodes.dirty_count(), pending.value_or(0)};
+  return {.checkpoints = core_->checkpointer.count(),
+          .longest_stall = core_->checkpointer.longest_stall(),
+          .journal_bytes = core_->journal.live_bytes(),
+          .replayed = core_->replayed,
+          .live_nodes = core_->nodes.used_count(),
+          .dirty_nodes = core_->nodes.dirty_count(),
+          .pending_reclaim = pending.value_or(0)};
 }
 
 Result<void> Store::reclaim_now() { return core_->reclaimer.run_to_end(); }

@@ -31,6 +31,7 @@
 #include "lib/base/time.h"
 #include "lib/storage/storage.h"
 #include "lib/store/extent.h"
+#include "lib/store/omit.h"
 #include "lib/store/transaction.h"
 #include "lib/tree/diff.h"
 #include "lib/tree/tree.h"
@@ -45,6 +46,9 @@ struct StoreOptions {
   std::chrono::milliseconds commit_interval{5000};  // between background checkpoints
   bool background = true;   // false: no threads; checkpoints on sync() only, reclaim on reclaim_now() (tests)
   std::function<void(const Error&)> on_background_error;  // called from a background thread when its work fails (one log line)
+  std::uint64_t journal_bytes = std::uint64_t{1} << 30;  // the most that the journal takes on the host; at least four segments
+  std::uint64_t journal_segment_bytes = std::uint64_t{4} << 20;  // tests have smaller ones
+  Omit omit = Omit::kNothing;  // for tests of the tests
   std::optional<std::uint64_t> reserve_bytes;  // of the host's space, kept back from data; default: 1/50 of it, 16 MiB to 256 MiB
 };
 
@@ -71,6 +75,9 @@ struct StoreSpace {
 
 struct StoreCounters {  // for tests and reports
   std::uint64_t checkpoints = 0;
+  std::chrono::microseconds longest_stall{0};  // the longest time for which a checkpoint kept changes out
+  std::uint64_t journal_bytes = 0;             // of segments that a superblock slot may need
+  std::uint64_t replayed = 0;                  // journal records that opening the store applied
   std::uint64_t live_nodes = 0;
   std::uint64_t dirty_nodes = 0;
   std::uint64_t pending_reclaim = 0;  // volumes and nodes waiting for the reclaim thread
@@ -140,6 +147,11 @@ class UpdateView : public TreeView {
   /// Applies a transaction, all or nothing. At most kMaxTransactionBytes. Errors: kReadOnly (a read-only volume or store), kStale (a
   /// deleted volume), kNoSpace, kIo, kCorrupted.
   Result<void> commit(const Transaction& transaction);
+  /// The sequence of the last commit's journal record, for Store::sync_records(); 0 before the first.
+  std::uint64_t sequence() const { return sequence_; }
+
+ private:
+  std::uint64_t sequence_ = 0;
 };
 
 class Store {
@@ -213,8 +225,22 @@ class Store {
 
   // Durability.
 
-  /// Everything committed before this call is durable when it returns. Concurrent calls share one checkpoint.
+  /// Everything written and committed before this call is durable when it returns. Concurrent calls share one flush. After an error
+  /// the store takes no more changes, and every later sync fails with kIo.
   Result<void> sync();
+  /// Commits up to `sequence` (UpdateView::sequence()) are durable when it returns, with the new blocks that they refer to; concurrent calls
+  /// share one flush. What was overwritten in place is not waited for: see sync_data().
+  Result<void> sync_records(std::uint64_t sequence);
+  /// Takes over the objects that a file overwrote and did not sync before it was forgotten; sync_left_behind() makes them durable, and
+  /// everything committed so far.
+  void leave_behind(ObjectNumber object);
+  Result<void> sync_left_behind();
+  /// What was written to this object before the call is durable when it returns.
+  Result<void> sync_data(ObjectNumber object);
+  /// The last commit so far.
+  std::uint64_t last_sequence() const;
+  /// Writes a checkpoint, which makes the journal before it superfluous. For tests; the background does it by itself.
+  Result<void> checkpoint();
 
   StoreSpace space() const;
   StoreCounters counters() const;

@@ -5,8 +5,14 @@ namespace cowfs {
 StoreCore::StoreCore(std::unique_ptr<Storage> the_storage, const StoreOptions& the_options)
     : storage(std::move(the_storage)),
       options(the_options),
-      nodes(*storage, options.node_cache_bytes),
-      objects(*storage, options.reserve_bytes),
+      nodes(*storage, options.node_cache_bytes, options.read_only),
+      journal(*storage, options.journal_bytes, options.journal_segment_bytes),
+      objects(*storage, options,
+              [this](ObjectNumber object, const ObjectRecord& record) -> Result<void> {
+                COWFS_TRY(log(RecordType::kObject, encode_logged_object({object, record})));
+                return {};
+              }),
+      group_commit(*this),
       checkpointer(*this),
       reclaimer(*this) {}
 
@@ -40,8 +46,28 @@ void StoreCore::set_failed(const Error& error) {
 Result<void> StoreCore::check_writable() const {
   if (options.read_only) return fail(ErrorCode::kReadOnly, "the store is mounted read-only");
   if (!failed) return {};
+  return fail(ErrorCode::kReadOnly, "the store takes no more changes after an error: " + failure_text());
+}
+
+std::string StoreCore::failure_text() const {
   MutexLock lock(failure_mutex);
-  return fail(ErrorCode::kIo, "the store takes no more changes after an error: " + failure->text);
+  return failure ? failure->text : "";
+}
+
+Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std::uint64_t request_id, bool frees_space) {
+  auto sequence = journal.append({type, Generation{generation.load()}, request_id, body, frees_space});
+  if (sequence) {
+    group_commit.note_logged(*sequence);
+    if (journal.is_half_full()) checkpointer.request();
+    return *sequence;
+  }
+  if (sequence.error().code == ErrorCode::kNoSpace || sequence.error().code == ErrorCode::kQuotaExceeded) {
+    journal_is_scarce = true;
+    checkpointer.request();
+  } else {
+    set_failed(sequence.error());
+  }
+  return fail(sequence.error());
 }
 
 Result<void> StoreCore::apply_block_counts() {
@@ -50,13 +76,68 @@ Result<void> StoreCore::apply_block_counts() {
   return block_counts.apply(tree, [&](const BlockRange& range) { return objects.blocks_died(tree, range); });
 }
 
-Result<Generation> StoreCore::fork_root(VolumeState& parent) {
-  node_counts.add(parent.record.root.root.id);
+Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<NodeRef>& pins) {
+  std::size_t added_bytes = 0;
+  std::size_t height = 0;
+  for (const auto& change : transaction.changes()) {
+    VolumeState* state = volumes.find(change.volume);
+    const std::size_t before = pins.size();
+    COWFS_TRY(Tree(*this, state->record.root).prepare(change.key, pins));
+    height = std::max(height, pins.size() - before);
+    if (change.value) added_bytes += change.key.size() + change.value->size();
+  }
+  // Each node on a path can be copied, with a neighbour to merge with; new items split nodes that are at least a quarter full.
+  const std::size_t needed = 2 * pins.size() + added_bytes / (kNodeSize / 4) + 2 * height + 2;
+  const std::size_t kept = transaction.only_frees() || replaying ? 0 : kNodesKeptForDeletes;
+  auto enough = nodes.ensure_free(needed + kept);
+  if (!enough) {
+    nodes_are_scarce = true;
+    checkpointer.request();
+  }
+  return enough;
+}
+
+Result<void> StoreCore::apply(const Transaction& transaction) {
+  changed = true;
+  for (const auto& change : transaction.changes()) {
+    VolumeState* state = volumes.find(change.volume);
+    Tree tree(*this, state->record.root);
+    state->changed = true;
+    if (!change.value) {
+      COWFS_TRY(tree.erase(change.key));
+      continue;
+    }
+    COWFS_TRY(tree.put(change.key, *change.value));
+    if (kind_of(change.key) != KeyKind::kExtent) continue;
+    const auto extent = decode_extent(change.key, *change.value);
+    if (!extent) return fail(ErrorCode::kCorrupted, "an extent that makes no sense is to be stored");
+    objects.committed(extent->blocks);
+  }
+  for (const BlockRange& range : transaction.retained()) block_counts.add(range);
+  for (const BlockRange& range : transaction.released()) block_counts.drop(range);
+  if (block_counts.pending() > kBlockChangesForApply) COWFS_TRY(apply_block_counts());
+  return {};
+}
+
+VolumeState& StoreCore::apply_fork(VolumeState& parent, const LoggedVolume& entry) {
   const Generation now{generation.load()};
+  node_counts.add(parent.record.root.root.id);
   parent.record.root.shared_at = now;
   parent.changed = true;
   generation = raw(now) + 1;
-  return now;
+  VolumeRecord record;
+  record.id = entry.id;
+  record.parent = entry.parent;
+  record.root = {parent.record.root.root, now};
+  record.read_only = entry.read_only;
+  record.has_orphans = entry.has_orphans;
+  record.created = entry.created;
+  record.name = entry.name;
+  VolumeState& child = volumes.add(std::move(record));
+  child.changed = true;
+  next_volume = std::max(next_volume, raw(entry.id) + 1);
+  changed = true;
+  return child;
 }
 
 }  // namespace cowfs

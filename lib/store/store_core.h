@@ -6,7 +6,9 @@
 //     tree_lock      everything in memory that trees are made of    rank 3 (2: inode locks of lib/volume)
 //       nodes, node_counts, block_counts, volumes, store_root, generation
 //     objects        data; its own lock                             rank 4
+//     journal        what was done since the last checkpoints       below all of these
 //     epochs         readers of data                                leaf
+//     group_commit   makes data and journal durable
 //     checkpointer   writes checkpoints, in its thread or the caller's
 //     reclaimer      gives back what nobody wants
 //
@@ -18,10 +20,13 @@
 #include <memory>
 
 #include "lib/base/mutex.h"
+#include "lib/journal/journal.h"
 #include "lib/store/block_counts.h"
 #include "lib/store/checkpointer.h"
 #include "lib/store/epochs.h"
 #include "lib/store/fork_gate.h"
+#include "lib/store/group_commit.h"
+#include "lib/store/log_entry.h"
 #include "lib/store/node_array.h"
 #include "lib/store/node_counts.h"
 #include "lib/store/object_space.h"
@@ -60,13 +65,23 @@ class StoreCore final : public NodeSpace {
 
   /// Where the store can no longer be trusted: remembers the first reason.
   void set_failed(const Error& error);
-  /// kReadOnly or kIo where changes are refused.
+  /// kReadOnly where changes are refused.
   Result<void> check_writable() const;
+  std::string failure_text() const;
+  bool omits(Omit care) const { return options.omit == care; }
+
+  /// Appends a record to the journal; the tree lock is held exclusively, but for objects. Comes before the change in memory: after an error
+  /// there is none.
+  Result<std::uint64_t> log(RecordType type, std::string_view body, std::uint64_t request_id = 0, bool frees_space = false);
 
   /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive.
   Result<void> apply_block_counts();
 
-  Result<Generation> fork_root(VolumeState& parent);
+  /// Loads and reserves all that apply() needs: everything that can fail is done here, before the first change.
+  Result<void> prepare(const Transaction& transaction, std::vector<NodeRef>& pins);
+  /// What a transaction does in memory; also in replay.
+  Result<void> apply(const Transaction& transaction);
+  VolumeState& apply_fork(VolumeState& parent, const LoggedVolume& child);
 
   std::unique_ptr<Storage> storage;
   const StoreOptions options;
@@ -86,18 +101,25 @@ class StoreCore final : public NodeSpace {
   std::uint64_t taken_checkpoint = 0;  // the newest whose contents are fixed, durable or on its way
   std::uint32_t next_volume = 1;
   bool changed = false;  // anything at all since the last checkpoint was taken
+  bool replaying = false;
+  std::uint64_t replayed = 0;  // journal records applied when the store was opened
 
   std::atomic<std::uint64_t> generation{1};
   std::atomic<std::uint64_t> next_inode{raw(kFirstFreeInode)};
   std::atomic<std::uint64_t> inode_limit{raw(kFirstFreeInode)};
   std::atomic<std::size_t> dirty_nodes{0};  // a copy, to be read without the lock
   std::atomic<bool> nodes_are_scarce{false};
+  std::atomic<bool> journal_is_scarce{false};
+
+  Journal journal;
 
   ObjectSpace objects;
 
   std::atomic<bool> failed{false};
   mutable Mutex failure_mutex;  // leaf
   std::optional<Error> failure COWFS_GUARDED_BY(failure_mutex);
+
+  GroupCommit group_commit;
 
   // Last, so that their threads end first.
   Checkpointer checkpointer;

@@ -28,6 +28,7 @@ std::string encode_superblock(const Superblock& s) {
   writer.le(s.checkpoint).le(raw(s.generation)).bytes(encode_pointer(s.root));
   writer.le(s.node_segments).le(s.next_object).le(s.object_limit).le(s.next_inode).le(s.inode_limit).le(s.live_blocks);
   for (const std::uint64_t pack : s.open_packs) writer.le(pack);
+  writer.le(s.journal.segment).le(s.journal.offset).le(s.journal.sequence);
   std::string bytes = writer.take();
   bytes.resize(kChecksumAt);
   const std::uint64_t sum = checksum(bytes);
@@ -70,9 +71,15 @@ Result<Superblock> decode_superblock(std::string_view bytes) {
   s.inode_limit = reader.le<std::uint64_t>();
   s.live_blocks = reader.le<std::uint64_t>();
   for (std::uint64_t& pack : s.open_packs) pack = reader.le<std::uint64_t>();
+  s.journal.segment = reader.le<std::uint64_t>();
+  s.journal.offset = reader.le<std::uint64_t>();
+  s.journal.sequence = reader.le<std::uint64_t>();
   const bool sound = reader.ok() && block_size == kBlockSize && node_size == kNodeSize && s.checkpoint > 0 &&
-                     s.node_segments > 0 && s.node_segments < (std::uint64_t{1} << 32) && s.next_volume <= kVolumeLimit;
+                     s.node_segments > 0 && s.node_segments < (std::uint64_t{1} << 32) &&
+                     (s.journal.sequence > 0 || (s.incompatible & kFeatureJournal) == 0) && s.next_volume <= kVolumeLimit;
   if (!sound) return fail(ErrorCode::kCorrupted, "the superblock holds impossible values");
+  if (s.journal.sequence == 0) s.journal.sequence = 1;  // written before there was a journal
+  s.incompatible |= kFeatureJournal;
   if ((s.incompatible & ~kKnownIncompatible) != 0) {
     return fail(ErrorCode::kNotAStore, "the store uses features that this program does not know");
   }

@@ -13,6 +13,7 @@
 #include "lib/base/error.h"
 #include "lib/base/ids.h"
 #include "lib/base/time.h"
+#include "lib/journal/record.h"
 #include "lib/storage/storage.h"
 #include "lib/tree/node.h"
 
@@ -27,15 +28,16 @@ inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers
 
 // Features that this program knows. A store with an unknown incompatible feature is refused, with an unknown read-only compatible one
 // it opens read-only.
-inline constexpr std::uint64_t kKnownIncompatible = 0;
+inline constexpr std::uint64_t kFeatureJournal = 1;  // there may be a journal to replay
+inline constexpr std::uint64_t kKnownIncompatible = kFeatureJournal;
 inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
 
 struct Superblock {
   std::uint32_t version = kFormatVersion;
   std::uint64_t compatible = 0;
   std::uint64_t read_only_compatible = 0;
-  std::uint64_t incompatible = 0;
-  std::array<std::uint8_t, 16> store_id{};
+  std::uint64_t incompatible = kFeatureJournal;
+  StoreId store_id{};
   std::uint64_t name_seed = 0;
   Timestamp created;
   std::uint64_t checkpoint = 0;     // its number, from 1
@@ -52,6 +54,7 @@ struct Superblock {
   std::uint64_t live_blocks = 0;
   bool clean = false;  // written by close(): nothing happened after it
   std::array<std::uint64_t, kOpenPackLimit> open_packs{};  // object numbers, 0: none
+  JournalPosition journal;  // of the first record that is not part of this checkpoint
 };
 
 std::string encode_superblock(const Superblock& superblock);

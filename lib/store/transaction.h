@@ -1,12 +1,13 @@
 // One transaction: a set of puts and erases on volumes' trees and of references to blocks, all or nothing.
 //
 // It names blocks and decides nothing: the same transaction, applied to the same state, gives the same state. That is what the
-// journal will append and recovery replay.
+// journal holds and recovery replays.
 //
 // Block references: a block that Store::allocate gave out has one reference, which belongs to the extent that is put for
 // it. retain() adds one for each further extent that a clone puts; release() takes away the one of an extent (or a part of one) that is erased.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,12 @@ class Transaction {
     size_ += 32;
     released_.push_back(range);
   }
+  /// Blocks of this object were written in place before this transaction, for it.
+  void overwrote(ObjectNumber object) {
+    if (std::ranges::find(overwritten_, object) == overwritten_.end()) overwritten_.push_back(object);
+  }
+  /// Nothing but times follows from the writing in place: nobody else's sync has to wait for it.
+  void only_overwrites() { only_overwrites_ = true; }
   /// Lets this transaction change a read-only volume: for orphans that were forked with it, nothing else.
   void allow_read_only() { allow_read_only_ = true; }
   /// Frees things only: it may use the space that is kept back for deletes.
@@ -59,6 +66,8 @@ class Transaction {
   const std::vector<Change>& changes() const { return changes_; }
   const std::vector<BlockRange>& retained() const { return retained_; }
   const std::vector<BlockRange>& released() const { return released_; }
+  const std::vector<ObjectNumber>& overwritten() const { return overwritten_; }
+  bool overwrites_only() const { return only_overwrites_; }
   bool read_only_allowed() const { return allow_read_only_; }
   bool only_frees() const { return frees_space_; }
 
@@ -67,7 +76,9 @@ class Transaction {
   std::vector<Change> changes_;
   std::vector<BlockRange> retained_;
   std::vector<BlockRange> released_;
+  std::vector<ObjectNumber> overwritten_;
   std::size_t size_ = 0;
+  bool only_overwrites_ = false;
   bool allow_read_only_ = false;
   bool frees_space_ = false;
 };

@@ -1,6 +1,7 @@
 // A Storage that belongs to somebody else, for a store that is open for a moment only.
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ class BorrowedStorage final : public Storage {
   Result<void> sync_names(ArrayKind kind) override { return storage_.sync_names(kind); }
   Result<std::vector<std::uint64_t>> list(ArrayKind kind) override { return storage_.list(kind); }
   Result<StorageSpace> space() override { return storage_.space(); }
+  std::string session() const override { return storage_.session(); }
 
  private:
   Storage& storage_;

@@ -47,10 +47,16 @@ Result<void> commit_change(FileChange& change, ExtentEdit& edit, Transaction tra
   const VolumeId volume = change.volume.id();
   UpdateView view(change.store(), change.operation);
   COWFS_ASSIGN(InodeRecord record, load_inode(view, volume, change.inode));
+  const std::uint64_t size = record.size;
   record.blocks += edit.finish(change.shared_at, transaction);
   COWFS_TRY(apply(view, record, transaction));
+  const bool only_times = transaction.empty() && record.size == size;
+  if (only_times) transaction.only_overwrites();
+  for (const ObjectNumber object : change.overwritten) transaction.overwrote(object);
   put_inode(transaction, volume, change.inode, record);
   COWFS_TRY(view.commit(transaction));
+  change.open.unsynced.note_commit(view.sequence(), only_times, transaction.overwritten());
+  change.overwritten.clear();
   change.record = record;
   return {};
 }
@@ -86,6 +92,7 @@ Result<void> clear_past_end(FileChange& change) {
   if (is_zero(past_end)) return {};
   std::ranges::fill(past_end, std::byte{0});
   if (change.is_alone(extents.front())) {
+    change.note_overwritten(extents);
     return write_extents(change.store(), extents, last.first,
                          block);  // nobody has seen these bytes: in place
   }

@@ -13,6 +13,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "lib/base/request_context.h"
 #include "lib/volume/extent_map.h"
@@ -32,11 +34,16 @@ struct FileChange {
   OpenState& open;
   bool drop_privileges = false;  // with the first commit_written
 
+  std::vector<ObjectNumber> overwritten{};  // objects in which blocks were written in place since the last commit
+
   InodeRecord record;      // as begin_change or the last commit_change saw it
   Generation shared_at{};  // extents born after it are ours alone
 
   Store& store() const { return volume.store(); }
   bool is_alone(const Extent& extent) const { return extent.birth > shared_at; }
+  void note_overwritten(std::span<const Extent> extents) {
+    for (const Extent& extent : extents) overwritten.push_back(extent.blocks.object);
+  }
 };
 
 class LockedFile {

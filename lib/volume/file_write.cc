@@ -82,6 +82,7 @@ Result<void> write_step(FileChange& change, std::uint64_t offset, Bytes in) {
   }
   std::vector<std::byte> buffer;
   COWFS_ASSIGN(const Bytes image, image_of(change, edit.extents(), range, offset, in, buffer));
+  change.note_overwritten(places);
   places.insert(places.end(), blocks.extents().begin(), blocks.extents().end());
   std::ranges::sort(places, {}, &Extent::file_block);
   COWFS_TRY(write_extents(change.store(), places, range.first, image));

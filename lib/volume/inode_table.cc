@@ -26,9 +26,11 @@ bool InodeTable::Shard::let_go(InodeNumber inode) {
   return true;
 }
 
-void InodeTable::Shard::drop_unused(InodeNumber inode) {
+void InodeTable::Shard::drop_unused(InodeNumber inode, Store& store) {
   const auto entry = entries.find(inode);
-  if (entry->second.opens == 0 && entry->second.handles == 0) entries.erase(entry);
+  if (entry->second.opens != 0 || entry->second.handles != 0) return;
+  for (const auto& [object, write] : entry->second.state.unsynced.pending().overwritten) store.leave_behind(object);
+  entries.erase(entry);
 }
 
 void InodeTable::remember(InodeNumber inode) {
@@ -118,7 +120,7 @@ bool InodeTable::close(InodeNumber inode, bool writable) {
     COWFS_CHECK(entry.writers > 0);
     --entry.writers;
   }
-  shard.drop_unused(inode);
+  shard.drop_unused(inode, store_);
   return shard.let_go(inode);
 }
 
@@ -134,7 +136,7 @@ void InodeTable::release_handle(InodeNumber inode) {
   Shard& shard = shard_of(inode);
   MutexLock lock(shard.mutex);
   --shard.entries.find(inode)->second.handles;
-  shard.drop_unused(inode);
+  shard.drop_unused(inode, store_);
 }
 
 std::vector<InodeNumber> InodeTable::open_writers() {

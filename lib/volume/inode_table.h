@@ -121,7 +121,7 @@ class InodeTable {
     bool held(InodeNumber inode) const COWFS_REQUIRES(mutex);
     /// Turns a kept orphan that nobody holds into one that is being erased; whether it did.
     bool let_go(InodeNumber inode) COWFS_REQUIRES(mutex);
-    void drop_unused(InodeNumber inode) COWFS_REQUIRES(mutex);
+    void drop_unused(InodeNumber inode, Store& store) COWFS_REQUIRES(mutex);
   };
 
   Shard& shard_of(InodeNumber inode) { return shards_[raw(inode) % kShards]; }

@@ -122,6 +122,7 @@ Superblock distinct_superblock() {
   s.live_blocks = 0x1010;
   s.clean = true;
   s.open_packs = {0x11, 0x12, 0x13, 0x14};
+  s.journal = {.segment = 0x15, .offset = 0x1616, .sequence = 0x1717};
   return s;
 }
 
@@ -153,11 +154,47 @@ TEST(FormatDocument, PutsTheFieldsOfASuperblockWhereTheyAre) {
                                                       {"object limit", 0xe0e},
                                                       {"next inode", 0xf1f},
                                                       {"inode limit", 0xf0f},
-                                                      {"live blocks", 0x1010}};
+                                                      {"live blocks", 0x1010},
+                                                      {"journal segment", 0x15},
+                                                      {"journal offset", 0x1616},
+                                                      {"journal sequence", 0x1717}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(numbers(bytes_at(layout, bytes, "open packs")),
             "1100000000000000120000000000000013000000000000001400000000000000");
-  EXPECT_EQ(bytes_at(layout, bytes, "zero"), std::string(304, '\0'));
+  EXPECT_EQ(bytes_at(layout, bytes, "zero"), std::string(280, '\0'));
+}
+
+TEST(FormatDocument, PutsTheFieldsOfAJournalSegmentsHeadWhereTheyAre) {
+  const Layout layout = layout_of("Segment heads");
+  StoreId store{};
+  store.fill('s');
+  const std::string bytes = encode_segment_head(store, {.first = 0x202, .previous = 0x101, .session = 0x303, .size = 0x40000});
+  EXPECT_EQ(layout.end, bytes.size());
+  EXPECT_EQ(bytes_at(layout, bytes, "magic"), "cowfsjnl");
+  EXPECT_EQ(bytes_at(layout, bytes, "store id"), std::string(16, 's'));
+  const std::map<std::string, std::uint64_t> expected{
+      {"version", 1}, {"zero", 0}, {"first", 0x202}, {"previous", 0x101}, {"session", 0x303}, {"size", 0x40000}};
+  for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
+}
+
+TEST(FormatDocument, PutsTheFieldsOfAJournalRecordWhereTheyAre) {
+  const Layout layout = layout_of("Journal records");
+  StoreId store{};
+  store.fill('s');
+  const std::string bytes = encode_record(store, {.type = RecordType::kObject,
+                                                  .sequence = 0x202,
+                                                  .durable = 0x101,
+                                                  .generation = Generation{0x303},
+                                                  .request_id = 0x404,
+                                                  .body = "body"});
+  EXPECT_EQ(layout.end, kRecordHeadSize);
+  EXPECT_EQ(bytes_at(layout, bytes, "magic"), "COWJ");
+  EXPECT_EQ(bytes_at(layout, bytes, "store id"), std::string(16, 's'));
+  EXPECT_EQ(bytes_at(layout, bytes, "body"), std::string("body\0\0\0\0", 8));
+  const std::map<std::string, std::uint64_t> expected{{"length", 80},       {"type", 3},         {"zero", 0},
+                                                      {"body size", 4},     {"sequence", 0x202}, {"durable", 0x101},
+                                                      {"generation", 0x303}, {"request id", 0x404}};
+  for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
 }
 
 TEST(FormatDocument, PutsTheFieldsOfANodeWhereTheyAre) {

@@ -24,12 +24,14 @@ std::unique_ptr<MemoryStorage> formatted() {
   return storage;
 }
 
-std::unique_ptr<Store> open_store(std::unique_ptr<Storage> storage, bool read_only = false) {
+std::unique_ptr<Store> open_store(std::unique_ptr<Storage> storage, bool read_only = false, Omit omit = Omit::kNothing) {
   StoreOptions options;
   options.background = false;
   options.read_only = read_only;
   options.node_cache_bytes = 1 << 20;
   options.reserve_bytes = 0;
+  options.journal_segment_bytes = 64 << 10;
+  options.omit = omit;
   auto store = Store::open(std::move(storage), options);
   EXPECT_THAT(store, IsOk());
   return store ? std::move(*store) : nullptr;
@@ -57,17 +59,37 @@ std::optional<std::string> get(Store& store, VolumeId volume, const std::string&
   return value ? *value : std::nullopt;
 }
 
-TEST(Store, KeepsWhatWasSyncedAcrossAKill) {
+TEST(Store, KeepsWhatWasAcknowledgedAcrossAKillAndWhatWasSyncedAcrossAPowerCut) {
   auto storage = formatted();
   MemoryStorage* memory = storage.get();
   auto store = open_store(std::move(storage));
+  memory->start_recording();
   put(*store, kMainVolume, "synced", "1");
   ASSERT_THAT(store->sync(), IsOk());
   put(*store, kMainVolume, "not synced", "2");
-  auto again = open_store(memory->kill_image());
-  EXPECT_EQ(get(*again, kMainVolume, "synced"), "1");
-  EXPECT_EQ(get(*again, kMainVolume, "not synced"), std::nullopt);
-  EXPECT_THAT(again->verify(), IsOk());
+  EXPECT_EQ(store->counters().checkpoints, 1u) << "a sync is no checkpoint";
+  auto killed = open_store(memory->kill_image());
+  EXPECT_EQ(get(*killed, kMainVolume, "synced"), "1");
+  EXPECT_EQ(get(*killed, kMainVolume, "not synced"), "2");
+  EXPECT_GT(killed->counters().replayed, 0u);
+  EXPECT_THAT(killed->verify(), IsOk());
+  auto cut = open_store(memory->crash_image(memory->call_count(), {CrashVariant::kNone, 1}));
+  EXPECT_EQ(get(*cut, kMainVolume, "synced"), "1");
+  EXPECT_EQ(get(*cut, kMainVolume, "not synced"), std::nullopt);
+  EXPECT_THAT(cut->verify(), IsOk());
+}
+
+TEST(Store, ReadOnlyShowsWhatTheJournalHoldsAndWritesNothing) {
+  auto storage = formatted();
+  MemoryStorage* memory = storage.get();
+  auto store = open_store(std::move(storage));
+  for (int i = 0; i < 500; ++i) put(*store, kMainVolume, "key" + std::to_string(i), std::string(300, 'x'));
+  auto killed = memory->kill_image();
+  MemoryStorage* image = killed.get();
+  image->start_recording();
+  auto read_only = open_store(std::move(killed), true);
+  EXPECT_EQ(get(*read_only, kMainVolume, "key499"), std::string(300, 'x'));
+  EXPECT_EQ(image->call_count(), 0u);
 }
 
 TEST(Store, ForkSharesAndDiverges) {
@@ -238,46 +260,66 @@ void damage_newest_slot(Storage& storage) {
                             std::as_bytes(std::span(junk).first(kSuperblockSize - 8))), IsOk());
 }
 
-// A recorded history of random work, with the state of each checkpoint and from which call on it is durable.
+// A recorded history of random work: the state after each step, and which calls belong to it.
 class History {
  public:
-  explicit History(std::uint64_t seed) {
+  explicit History(std::uint64_t seed, Omit omit = Omit::kNothing) : omit_(omit) {
     auto storage = formatted();
     memory_ = storage.get();
-    store_ = open_store(std::move(storage));
+    store_ = open_store(std::move(storage), false, omit);
     model_ = std::make_unique<StoreModel>(*store_, seed);
     memory_->start_recording();
-    checkpoints_.emplace_back(0, model_->state());
+    std::mt19937_64 random(seed);
+    steps_.push_back({0, 0, 0, model_->state()});
     for (int i = 1; i <= 120 && !::testing::Test::HasFatalFailure(); ++i) {
+      Step step{memory_->call_count(), 0, 0, {}};
       model_->step();
-      if (i % 12 != 0) continue;
-      if (i % 36 == 0) {
+      step.end = memory_->call_count();
+      step.state = model_->state();
+      step.durable = ~std::size_t{0};
+      steps_.push_back(std::move(step));
+      if (random() % 6 == 0) {
+        EXPECT_THAT(store_->sync(), IsOk());
+      } else if (random() % 12 == 0) {
+        EXPECT_THAT(store_->checkpoint(), IsOk());
+      } else if (random() % 24 == 0) {
         EXPECT_THAT(store_->reclaim_now(), IsOk());
+      } else {
+        continue;
       }
-      EXPECT_THAT(store_->sync(), IsOk());
-      checkpoints_.emplace_back(memory_->call_count(), model_->state());
+      for (auto it = steps_.rbegin(); it != steps_.rend() && it->durable == ~std::size_t{0}; ++it) {
+        it->durable = memory_->call_count();
+      }
     }
   }
 
   MemoryStorage& memory() { return *memory_; }
 
-  /// Opens what a crash left and checks it against the checkpoints that it may be; `older`: how many before the newest durable one.
-  void check(std::unique_ptr<MemoryStorage> image, std::size_t cut, std::size_t older) {
-    auto again = open_store(std::move(image));
+  /// Opens what a crash left and checks it against the steps that it may be: not older than the newest that was durable, after a
+  /// kill (within the last call) not older than the newest that was acknowledged before it.
+  void check(std::unique_ptr<MemoryStorage> image, std::size_t cut, bool killed) {
+    auto again = open_store(std::move(image), false, omit_);
     ASSERT_NE(again, nullptr);
     ASSERT_THAT(again->verify(), IsOk());
-    std::size_t newest = 0;
-    while (newest + 1 < checkpoints_.size() && checkpoints_[newest + 1].first <= cut) ++newest;
+    std::size_t oldest = 0;
+    while (oldest + 1 < steps_.size() && (killed ? steps_[oldest + 1].end < cut : steps_[oldest + 1].durable <= cut)) ++oldest;
     std::string why;
-    for (std::size_t c = newest - std::min(newest, older); c < std::min(newest + 2, checkpoints_.size()); ++c) {
-      const std::string difference = differs(*again, checkpoints_[c].second);
-      if (difference.empty()) return works_on(*again, checkpoints_[c].second);
-      why += "\ncheckpoint " + std::to_string(c) + ": " + difference;
+    for (std::size_t s = oldest; s < steps_.size() && steps_[s].begin <= cut; ++s) {
+      const std::string difference = differs(*again, steps_[s].state);
+      if (difference.empty()) return works_on(*again, steps_[s].state);
+      why += "\nstep " + std::to_string(s) + ": " + difference;
     }
-    FAIL() << "it is no checkpoint near " << newest << why;
+    FAIL() << "it is no step from " << oldest << " on" << why;
   }
 
  private:
+  struct Step {
+    std::size_t begin;    // calls before it
+    std::size_t end;      // calls when it was acknowledged
+    std::size_t durable;  // calls when a sync after it had returned
+    ModelState state;
+  };
+
   std::string differs(Store& store, const ModelState& state) {
     ::testing::TestPartResultArray results;
     {
@@ -296,21 +338,24 @@ class History {
     ASSERT_THAT(store.verify(), IsOk());
   }
 
+  const Omit omit_;
   MemoryStorage* memory_ = nullptr;
   std::unique_ptr<Store> store_;
   std::unique_ptr<StoreModel> model_;
-  std::vector<std::pair<std::size_t, ModelState>> checkpoints_;
+  std::vector<Step> steps_;
 };
 
-TEST(StoreCrash, EveryCutOpensAtACheckpointWithExactCounts) {
+TEST(StoreCrash, EveryCutOpensAtAStepWithExactCounts) {
   const std::uint64_t first = seed_or(1);
   const std::uint64_t last = std::getenv("COWFS_SEED") != nullptr ? first : first + 3;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     History history(seed);
     for (std::size_t cut = 0; cut <= history.memory().call_count(); ++cut) {
-      for (std::uint64_t choice = 0; choice < 3; ++choice) {
-        SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + " cut " + std::to_string(cut) + " choice " + std::to_string(choice));
-        ASSERT_NO_FATAL_FAILURE(history.check(history.memory().crash_image(cut, CrashChoice::from_seed(cut * 3 + choice)), cut, 0));
+      for (std::uint64_t i = 0; i < 3; ++i) {
+        const CrashChoice choice = CrashChoice::from_seed(cut * 3 + i);
+        SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + " cut " + std::to_string(cut) + ": " + to_string(choice));
+        ASSERT_NO_FATAL_FAILURE(
+            history.check(history.memory().crash_image(cut, choice), cut, choice.variant == CrashVariant::kKill));
       }
     }
   }
@@ -320,12 +365,13 @@ TEST(StoreCrash, TheOlderSlotAloneIsEnough) {
   History history(seed_or(5));
   for (std::size_t cut = 0; cut <= history.memory().call_count(); ++cut) {
     SCOPED_TRACE("cut " + std::to_string(cut));
-    auto image = history.memory().crash_image(cut, CrashChoice::from_seed(cut));
+    const CrashChoice choice = CrashChoice::from_seed(cut);
+    auto image = history.memory().crash_image(cut, choice);
     auto slots = read_superblocks(*image);
     ASSERT_THAT(slots, IsOk());
     if (slots->valid.size() < 2) continue;
     ASSERT_NO_FATAL_FAILURE(damage_newest_slot(*image));
-    ASSERT_NO_FATAL_FAILURE(history.check(std::move(image), cut, 3));
+    ASSERT_NO_FATAL_FAILURE(history.check(std::move(image), cut, choice.variant == CrashVariant::kKill));
   }
 }
 

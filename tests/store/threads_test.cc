@@ -150,7 +150,7 @@ TEST(StoreThreads, AFailedSyncStopsChangesAndKeepsTheLastCheckpoint) {
   ASSERT_THAT(put("after"), IsOk());
   faults->fail_matching(calls_of(StorageCallKind::kSync), Error{ErrorCode::kIo, "injected"});
   EXPECT_THAT(store.sync(), FailsWith(ErrorCode::kIo));
-  EXPECT_THAT(put("more"), FailsWith(ErrorCode::kIo));
+  EXPECT_THAT(put("more"), FailsWith(ErrorCode::kReadOnly));
   EXPECT_THAT(store.sync(), FailsWith(ErrorCode::kIo)) << "an error of a sync is not forgotten";
   auto again = Store::open(kept->kill_image(), options);
   ASSERT_THAT(again, IsOk());

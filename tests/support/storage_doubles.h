@@ -58,6 +58,7 @@ class DelegatingStorage : public Storage {
   Result<void> sync_names(ArrayKind kind) override;
   Result<std::vector<std::uint64_t>> list(ArrayKind kind) override;
   Result<StorageSpace> space() override;
+  std::string session() const override { return inner_.session(); }
 
   Storage& inner() { return inner_; }
 

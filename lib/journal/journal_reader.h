@@ -1,0 +1,70 @@
+// Reads a journal back after the process or the power went: which records count, in order.
+//
+// The chain begins at the position that a superblock slot names and follows sequences from record to record, and from segment to segment by
+// the heads (each names the record before its first). It ends at the first record that is missing or torn. Where a later session began in the
+// middle of it (a recovery that dropped what came after), the chain goes on there.
+//
+// How far records count: those that were written in the session that is still going on (Storage::session(): the process died, the
+// host did not) all do, because everything that was written is there. Of others, the data that they refer to may be lost although
+// they themselves are not: they count up to the last mark, which says that data is durable.
+//
+// A record that another one says was durable, and that cannot be read, is damage (kCorrupted), not a torn end.
+//
+// Reads only; single-threaded.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "lib/base/error.h"
+#include "lib/journal/journal.h"
+#include "lib/journal/record.h"
+#include "lib/storage/storage.h"
+
+namespace cowfs {
+
+class JournalReader {
+ public:
+  /// Reads the heads of all segments and walks the chain from `start`. kCorrupted: damage.
+  static Result<JournalReader> open(Storage& storage, const StoreId& store, JournalPosition start);
+
+  /// The last record that counts; start.sequence - 1 where there is none.
+  std::uint64_t last() const { return last_; }
+  /// Where the sequences of a new session begin: above all that were ever used.
+  std::uint64_t next_session() const { return ((highest_ >> kSessionBits) + 1) << kSessionBits; }
+  /// All segments, those apart that hold only records below `needed_from`.
+  Journal::OldSegments segments(std::uint64_t needed_from) const;
+  /// For tests: counts what was written after the last mark, too, although power was cut.
+  void count_everything() { last_ = chain_end_; }
+
+  /// Hands over the records that count, in order, until `visit` fails.
+  using Visit = std::function<Result<void>(const JournalRecord&)>;
+  Result<void> replay(const Visit& visit);
+
+ private:
+  static constexpr unsigned kSessionBits = 32;
+
+  JournalReader(Storage& storage, const StoreId& store, JournalPosition start)
+      : storage_(storage), store_(store), start_(start) {}
+  Result<void> read_heads();
+  Result<void> load(std::uint64_t segment);
+  /// The segment whose records follow record `last`; the current one where there is none.
+  std::uint64_t segment_after(std::uint64_t last, std::uint64_t current) const;
+  Result<void> walk(std::uint64_t end, const Visit& visit);
+  Result<void> check_nothing_durable_is_missing();
+
+  Storage& storage_;
+  StoreId store_;
+  JournalPosition start_;
+  std::vector<std::uint64_t> segments_;
+  std::map<std::uint64_t, SegmentHead> heads_;          // by segment
+  std::map<std::uint64_t, std::uint64_t> followers_;    // sequence of a record -> the newest segment that follows it
+  std::uint64_t highest_ = 0;
+  std::uint64_t last_ = 0;
+  std::uint64_t chain_end_ = 0;
+  std::uint64_t loaded_ = ~std::uint64_t{0};
+  std::string bytes_;  // of the segment `loaded_`
+};
+
+}  // namespace cowfs

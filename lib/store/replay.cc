@@ -1,0 +1,75 @@
+#include "lib/store/replay.h"
+
+namespace cowfs {
+namespace {
+
+std::unexpected<Error> misfit(const JournalRecord& record) {
+  return fail(ErrorCode::kCorrupted,
+              "the journal is damaged: record " + std::to_string(record.sequence) + " does not fit the store");
+}
+
+Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
+  const auto logged = decode_transaction(record.body);
+  if (!logged) return misfit(record);
+  const Transaction& transaction = logged->transaction;
+  for (const auto& change : transaction.changes()) {
+    if (core.volumes.find(change.volume) == nullptr) return misfit(record);
+  }
+  for (const BlockRange& range : logged->taken) COWFS_TRY(core.objects.taken_again(core.store_tree(), range));
+  if (!core.omits(Omit::kRecoveredDataSynced)) {
+    // The process may have died before it made them durable, and this one would not know that they are not.
+    for (const BlockRange& range : logged->taken) core.objects.mark_dirty(range.object);
+    for (const ObjectNumber object : transaction.overwritten()) core.objects.mark_dirty(object);
+  }
+  std::vector<NodeRef> pins;
+  COWFS_TRY(core.prepare(transaction, pins));
+  return core.apply(transaction);
+}
+
+Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
+  const auto entry = decode_logged_volume(record.body);
+  if (!entry) return misfit(record);
+  const bool forks = entry->action == VolumeAction::kFork;
+  VolumeState* state = core.volumes.find(forks ? entry->parent : entry->id);
+  const bool takes_name = forks || entry->action == VolumeAction::kRename;
+  const bool fits = state != nullptr && (!takes_name || (!state->deleted() && core.volumes.find(entry->name) == nullptr)) &&
+                    (!forks || core.volumes.find(entry->id) == nullptr);
+  if (!fits) return misfit(record);
+  core.changed = true;
+  switch (entry->action) {
+    case VolumeAction::kFork:
+      core.apply_fork(*state, *entry);
+      return {};
+    case VolumeAction::kRename: core.volumes.rename(*state, entry->name); return {};
+    case VolumeAction::kDelete: core.volumes.remove_name(*state); return {};
+    case VolumeAction::kOrphansErased:
+      state->record.has_orphans = false;
+      state->changed = true;
+      return {};
+  }
+  return misfit(record);
+}
+
+Result<void> replay_object(StoreCore& core, const JournalRecord& record) {
+  const auto entry = decode_logged_object(record.body);
+  if (!entry || entry->record.live_blocks != 0 || entry->record.end_blocks != 0) return misfit(record);
+  core.objects.created_again(entry->object, entry->record);
+  return {};
+}
+
+}  // namespace
+
+Result<void> replay_record(StoreCore& core, const JournalRecord& record) {
+  // Births of extents and the ages of forks are compared with generations: they must be what they were.
+  if (raw(record.generation) > core.generation) core.generation = raw(record.generation);
+  ++core.replayed;
+  switch (record.type) {
+    case RecordType::kTransaction: return replay_transaction(core, record);
+    case RecordType::kVolume: return replay_volume(core, record);
+    case RecordType::kObject: return replay_object(core, record);
+    case RecordType::kMark: return {};
+  }
+  return misfit(record);
+}
+
+}  // namespace cowfs
