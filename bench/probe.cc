@@ -7,6 +7,10 @@
 //   bench_probe snapshot DIR COUNT      snapshots of the volume that DIR lies in, by ioctl, deleted again: ms each (best, median)
 //   bench_probe fork DIR COUNT          the same for forks
 //   bench_probe firstwrite FILE COUNT   a snapshot, then the first 4 KiB write: us (median), beside plain writes in the same run
+//   bench_probe fsync DIR WRITERS       WRITERS threads, each overwriting its own file of 16 MiB at random, 4 KiB and fdatasync, for three
+//                                       seconds: syncs/s in all, and the 99th percentile of one (ms)
+//   bench_probe fsyncnew DIR WRITERS    the same, each creating files of 4 KiB with fsync
+//   bench_probe fsyncbeside DIR MIB     overwrite and fdatasync beside a thread that streams MIB: 99th percentile and longest (ms)
 //
 // Times are of the call itself, by CLOCK_MONOTONIC. Random places are from a fixed seed.
 
@@ -17,13 +21,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "lib/api/ioctl.h"
@@ -171,6 +178,85 @@ void write_after_snapshot(const std::string& file, std::size_t count) {
   fmt::print("firstwrite {:.3f} us\nplainwrite {:.3f} us\n", median(first) * 1e6, median(plain) * 1e6);
 }
 
+using Durations = std::vector<double>;
+
+// One thread's file of overwritten blocks.
+Durations overwrite_and_sync(const std::string& file, const std::atomic<bool>& stop) {
+  const UniqueFd fd = open_or_die(file, O_WRONLY);
+  RandomBlocks places(fd);
+  Durations times;
+  while (!stop) {
+    const off_t at = places.next();
+    times.push_back(timed_write(fd, at) + seconds_of([&] {
+      if (::fdatasync(fd.get()) != 0) die("fdatasync");
+    }));
+  }
+  return times;
+}
+
+Durations create_and_sync(const std::string& prefix, const std::atomic<bool>& stop) {
+  Durations times;
+  while (!stop) {
+    times.push_back(seconds_of([&] {
+      const UniqueFd fd = open_or_die(prefix + std::to_string(times.size()), O_CREAT | O_EXCL | O_WRONLY);
+      timed_write(fd, 0);
+      if (::fsync(fd.get()) != 0) die("fsync");
+    }));
+  }
+  return times;
+}
+
+double percentile99(Durations times) {
+  std::ranges::sort(times);
+  return times.empty() ? 0 : times[(times.size() - 1) * 99 / 100];
+}
+
+void make_file(const std::string& file, std::size_t mib) {
+  const std::vector<char> buffer(1 << 20, 'x');
+  const UniqueFd fd = open_or_die(file, O_CREAT | O_TRUNC | O_WRONLY);
+  for (std::size_t i = 0; i < mib; ++i) {
+    if (::write(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size())) die(file);
+  }
+  if (::fsync(fd.get()) != 0) die(file);
+}
+
+void sync_in_threads(const std::string& directory, std::size_t writers, bool new_files) {
+  constexpr std::chrono::seconds kTime{3};
+  std::atomic<bool> stop = false;
+  std::vector<std::future<Durations>> threads;
+  for (std::size_t i = 0; i < writers; ++i) {
+    const std::string file = fmt::format("{}/w{}-", directory, i);
+    if (!new_files) make_file(file, 16);
+  }
+  for (std::size_t i = 0; i < writers; ++i) {
+    const std::string file = fmt::format("{}/w{}-", directory, i);
+    threads.push_back(std::async(std::launch::async, [&stop, file, new_files] {
+      return new_files ? create_and_sync(file, stop) : overwrite_and_sync(file, stop);
+    }));
+  }
+  std::this_thread::sleep_for(kTime);
+  stop = true;
+  Durations all;
+  for (auto& thread : threads) {
+    const Durations times = thread.get();
+    all.insert(all.end(), times.begin(), times.end());
+  }
+  const std::string name = fmt::format("{}_{}", new_files ? "fsyncnew" : "fsync", writers);
+  fmt::print("{} {:.0f} 1/s\n{}_p99 {:.3f} ms\n", name, static_cast<double>(all.size()) / static_cast<double>(kTime.count()), name,
+             percentile99(all) * 1e3);
+}
+
+void sync_beside_a_stream(const std::string& directory, std::size_t mib) {
+  make_file(directory + "/synced", 16);
+  std::atomic<bool> stop = false;
+  auto syncing = std::async(std::launch::async, [&] { return overwrite_and_sync(directory + "/synced", stop); });
+  make_file(directory + "/stream", mib);
+  stop = true;
+  const Durations times = syncing.get();
+  fmt::print("fsyncbeside_p99 {:.3f} ms\nfsyncbeside_longest {:.3f} ms\nfsyncbeside_count {} times\n", percentile99(times) * 1e3,
+             *std::ranges::max_element(times) * 1e3, times.size());
+}
+
 int run(const std::string& what, const std::string& path, std::size_t count) {
   if (what == "create") create_files(path, count);
   else if (what == "seqwrite") write_in_sequence(path, count);
@@ -179,6 +265,9 @@ int run(const std::string& what, const std::string& path, std::size_t count) {
   else if (what == "snapshot") make_volumes(path, count, api::Kind::kSnapshot);
   else if (what == "fork") make_volumes(path, count, api::Kind::kFork);
   else if (what == "firstwrite") write_after_snapshot(path, count);
+  else if (what == "fsync") sync_in_threads(path, count, false);
+  else if (what == "fsyncnew") sync_in_threads(path, count, true);
+  else if (what == "fsyncbeside") sync_beside_a_stream(path, count);
   else return 2;
   return 0;
 }
@@ -189,6 +278,6 @@ int run(const std::string& what, const std::string& path, std::size_t count) {
 int main(int argc, char** argv) {
   const std::size_t count = argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 0;
   const int code = count == 0 ? 2 : cowfs::run(argv[1], argv[2], count);
-  if (code == 2) fmt::print(stderr, "usage: bench_probe create|seqwrite|warmread|overwrite|snapshot|fork|firstwrite PATH COUNT\n");
+  if (code == 2) fmt::print(stderr, "usage: bench_probe create|seqwrite|warmread|overwrite|snapshot|fork|firstwrite|fsync|fsyncnew|fsyncbeside PATH COUNT\n");
   return code;
 }

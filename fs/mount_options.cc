@@ -62,6 +62,8 @@ Result<bool> apply_valued(Options& options, std::string_view key, std::string_vi
   } else if (key == "commit") {
     COWFS_ASSIGN(const std::uint64_t seconds, number_of(key, value, 1, 300));
     options.commit_interval = std::chrono::seconds(seconds);
+  } else if (key == "journal") {
+    COWFS_ASSIGN(options.journal_mib, number_of(key, value, 16, 65536));
   } else if (key == "cache") {
     COWFS_ASSIGN(options.cache_mib, number_of(key, value, 1, 65536));
   } else if (key == "loglevel") {

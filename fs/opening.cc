@@ -121,6 +121,7 @@ Result<std::unique_ptr<FileSystem>> open_file_system(const Options& options) {
   StoreOptions settings;
   settings.read_only = options.read_only;
   if (options.commit_interval) settings.commit_interval = *options.commit_interval;
+  if (options.journal_mib) settings.journal_bytes = std::uint64_t{*options.journal_mib} << 20;
   if (options.cache_mib) settings.node_cache_bytes = std::size_t{*options.cache_mib} << 20;
   const auto mode = options.read_only ? StorageMode::kReadOnly : StorageMode::kReadWrite;
   const bool make = options.create && is_missing_or_empty(options.store);

@@ -14,6 +14,7 @@ constexpr const char* kFooter = R"(Mount options (-o, separated by commas):
   ro               write nothing to the store, recovery included
   volume=NAME      mount this volume instead of 'main'
   commit=SECONDS   between background checkpoints, 1 to 300 (default 5)
+  journal=MiB      the most that the journal takes of the host, 16 to 65536 (default 1024)
   cache=MiB        for tree nodes, 1 to 65536 (default 64)
   nosnapdir        no .cowfs directories
   allow_other      let other users in; allow_root: root alone

@@ -45,6 +45,7 @@ struct Options {
   std::string volume = "main";
   std::optional<std::chrono::seconds> commit_interval;  // 1 to 300
   std::optional<std::uint64_t> cache_mib;               // 1 to 65536
+  std::optional<std::uint64_t> journal_mib;             // 16 to 65536
   LogLevel log_level = LogLevel::kInfo;
   std::string source_name;  // fsname=; empty: the store's path
   std::string subtype = "cowfs";

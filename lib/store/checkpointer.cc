@@ -89,6 +89,9 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   const auto begin = std::chrono::steady_clock::now();
   const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.objects.anything_to_flush();
   if (!anything && !forced) return std::optional<Taken>{};
+  // Before anything is put into the store's tree: an object that is made meanwhile (no lock keeps that out) is in the checkpoint or logged after
+  // this position, or both.
+  const JournalPosition position = core_.journal.position();
   COWFS_TRY(put_records());
   COWFS_TRY(put_bitmaps());
   Taken taken;
@@ -104,7 +107,7 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   s.clean = clean;
   core_.objects.save(s);
   taken.nodes = core_.nodes.freeze();
-  s.journal = core_.journal.position();
+  s.journal = position;
   core_.fresh_after_generation = s.generation;
   ++core_.generation;
   core_.taken_checkpoint = s.checkpoint;

@@ -77,10 +77,13 @@ Result<void> ObjectSpace::load_in_flight(const Tree& store_tree) {
   return {};
 }
 
-void ObjectSpace::created_again(ObjectNumber object, const ObjectRecord& record) {
+Result<void> ObjectSpace::created_again(const Tree& store_tree, ObjectNumber object, const ObjectRecord& record) {
   MutexLock lock(mutex_);
+  COWFS_ASSIGN(const auto known, store_tree.get(object_key(object)));
+  if (known || states_.contains(object)) return {};
   states_[object] = State{record, true, false};
   left_open_.push_back(object);
+  return {};
 }
 
 Result<void> ObjectSpace::taken_again(const Tree& store_tree, const BlockRange& range) {

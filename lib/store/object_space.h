@@ -44,7 +44,8 @@ class ObjectSpace {
   // Recovery, in this order (tree exclusive). Replay takes the blocks again that a journal says were taken.
   /// Notes the blocks that were on their way to an extent when the checkpoint was taken.
   Result<void> load_in_flight(const Tree& store_tree);
-  void created_again(ObjectNumber object, const ObjectRecord& record);
+  /// Does nothing where the checkpoint has the object already.
+  Result<void> created_again(const Tree& store_tree, ObjectNumber object, const ObjectRecord& record);
   /// What lies between an object's end and the range counts as on its way, too.
   Result<void> taken_again(const Tree& store_tree, const BlockRange& range);
   /// Blocks that never arrived are given back.

@@ -53,8 +53,7 @@ Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
 Result<void> replay_object(StoreCore& core, const JournalRecord& record) {
   const auto entry = decode_logged_object(record.body);
   if (!entry || entry->record.live_blocks != 0 || entry->record.end_blocks != 0) return misfit(record);
-  core.objects.created_again(entry->object, entry->record);
-  return {};
+  return core.objects.created_again(core.store_tree(), entry->object, entry->record);
 }
 
 }  // namespace

@@ -37,11 +37,12 @@ TEST(CommandLine, StoreAndMountPointAreEnough) {
 
 TEST(CommandLine, OptionsMayStandAnywhere) {
   const Options options = parsed({"cowfs", "-f", "/store", "-o", "ro,volume=monday", "/mnt",
-                                  "-ocommit=7,cache=128", "--log", "/log"});
+                                  "-ocommit=7,cache=128,journal=64", "--log", "/log"});
   EXPECT_TRUE(options.foreground);
   EXPECT_TRUE(options.read_only);
   EXPECT_EQ(options.volume, "monday");
   EXPECT_EQ(options.commit_interval, std::chrono::seconds(7));
+  EXPECT_EQ(options.journal_mib, 64u);
   EXPECT_EQ(options.cache_mib, 128u);
   EXPECT_EQ(options.log_file, "/log");
 }
@@ -123,7 +124,7 @@ TEST(MountOptions, EscapingAndSplittingGiveTheWordBack) {
 
 TEST(MountOptions, NumbersHaveLimits) {
   Options options;
-  for (const char* word : {"commit=0", "commit=301", "commit=", "commit=5s", "commit=-1", "cache=0",
+  for (const char* word : {"commit=0", "commit=301", "commit=", "commit=5s", "commit=-1", "cache=0", "journal=15", "journal=65537",
                            "cache=65537", "cache=18446744073709551616"}) {
     const Result<void> applied = apply_mount_option(options, word);
     ASSERT_FALSE(applied) << word;

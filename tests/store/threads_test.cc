@@ -159,5 +159,51 @@ TEST(StoreThreads, AFailedSyncStopsChangesAndKeepsTheLastCheckpoint) {
   EXPECT_THAT(view.get(kMainVolume, "before"), HoldsValue(std::optional<std::string>("value")));
 }
 
+// Objects are made and blocks taken without the tree lock: a checkpoint may fall between any two steps of it.
+TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
+  auto storage = formatted();
+  MemoryStorage* memory = storage.get();
+  StoreOptions options;
+  options.background = false;
+  options.reserve_bytes = 0;
+  options.journal_segment_bytes = 64 << 10;
+  auto opened = Store::open(std::move(storage), options);
+  ASSERT_THAT(opened, IsOk());
+  Store& store = **opened;
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> committed = 0;
+  std::jthread writer([&] {
+    const std::string block(kBlockSize, 'x');
+    for (std::uint64_t file = 16; !stop; ++file) {
+      Operation operation(store);
+      const auto object = store.create_own_object(kMainVolume, InodeNumber{file}, 0);
+      ASSERT_THAT(object, IsOk());
+      const auto range = store.extend_own_object(*object, 0, 1);
+      ASSERT_THAT(range, IsOk());
+      ASSERT_THAT(store.write_blocks(*object, 0, std::as_bytes(std::span(block))), IsOk());
+      UpdateView view(store, operation);
+      Transaction transaction;
+      transaction.put(kMainVolume, extent_key(InodeNumber{file}, 0), encode_extent({0, *range, store.birth_generation()}));
+      ASSERT_THAT(view.commit(transaction), IsOk());
+      committed = file;
+    }
+  });
+  std::jthread checkpoints([&] {
+    while (!stop) ASSERT_THAT(store.checkpoint(), IsOk());
+  });
+  for (int round = 0; round < 40; ++round) {
+    const std::uint64_t acknowledged = committed;
+    auto again = Store::open(memory->kill_image(), options);
+    ASSERT_THAT(again, IsOk());
+    ASSERT_THAT((*again)->verify(), IsOk());
+    ReadView view(**again);
+    for (std::uint64_t file = 16; file <= acknowledged; ++file) {
+      const auto extent = view.get(kMainVolume, extent_key(InodeNumber{file}, 0));
+      ASSERT_TRUE(extent && *extent) << file;
+    }
+  }
+  stop = true;
+}
+
 }  // namespace
 }  // namespace cowfs
