@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "lib/store/superblock.h"
 #include "lib/volume/borrowed_storage.h"
 #include "tests/crash/observation.h"
 #include "tests/crash/workload.h"
@@ -16,15 +17,29 @@ constexpr std::size_t kKnownImages = 12;
 constexpr std::uint64_t kWorkEvery = 3;
 constexpr std::uint64_t kStructureEvery = 17;
 constexpr std::uint64_t kSecondEvery = 29;
+constexpr std::uint64_t kOlderSlotEvery = 5;
+constexpr std::uint64_t kJournalSegmentBytes = 64 << 10;  // so that segments come to be used again
 
-// The journal is what makes "acknowledged" survive a kill; without it a kill is like a power cut.
-constexpr bool kKillIsExact = false;
+/// Makes the newest superblock slot unreadable; false where it is the only one.
+bool damage_newest_slot(MemoryStorage& image) {
+  const auto slots = read_superblocks(image);
+  if (!slots || slots->valid.size() < 2) return false;
+  const std::vector<std::byte> junk(kSuperblockSize - 8, std::byte{0x5a});
+  const std::uint64_t slot = slots->valid.front().checkpoint % kSuperblockSlots;
+  const ArrayName superblock{ArrayKind::kSuperblock, 0};
+  return image.write(superblock, slot * kSuperblockSlotDistance + 8, junk).has_value();
+}
+
+Loss worst(Loss a, Loss b) {
+  return a == Loss::kPower || b == Loss::kPower ? Loss::kPower : Loss::kProcess;
+}
 
 }  // namespace
 
 std::string to_string(const CrashCase& crash) {
   std::string text = fmt::format("{}:{}:{}", crash.seed, crash.cut, crash.choice);
   if (crash.second) text += fmt::format(":{}:{}", crash.second->cut, crash.second->choice);
+  if (crash.older_slot) text += "o";
   return text;
 }
 
@@ -36,6 +51,7 @@ std::optional<CrashCase> parse_crash_case(std::string_view text) {
                   &crash.choice, &second.cut, &second.choice);
   if (count != 3 && count != 5) return std::nullopt;
   if (count == 5) crash.second = second;
+  crash.older_slot = text.ends_with('o');
   return crash;
 }
 
@@ -44,6 +60,8 @@ StoreOptions CrashHistory::options() const {
   options.background = false;
   options.reserve_bytes = 0;
   options.node_cache_bytes = std::size_t{1} << 20;
+  options.journal_segment_bytes = kJournalSegmentBytes;
+  options.journal_bytes = 8 * kJournalSegmentBytes;
   if (weakness_.configure) weakness_.configure(options);
   return options;
 }
@@ -59,8 +77,7 @@ CrashChoice CrashHistory::choice_of(std::size_t cut, std::uint64_t choice) {
 }
 
 Loss CrashHistory::loss_of(CrashChoice choice) {
-  const bool killed = kKillIsExact && choice.variant == CrashVariant::kKill;
-  return killed ? Loss::kProcess : Loss::kPower;
+  return choice.variant == CrashVariant::kKill ? Loss::kProcess : Loss::kPower;
 }
 
 Result<std::unique_ptr<CrashHistory>> CrashHistory::record(std::uint64_t seed,
@@ -86,9 +103,9 @@ Result<void> CrashHistory::run(std::uint64_t seed, std::size_t operations) {
   return {};
 }
 
-const StoreState* CrashHistory::known(const ArraySet& image) const {
+const StoreState* CrashHistory::known(const ArraySet& image, Loss loss) const {
   for (const Known& known : known_) {
-    if (known.image.size() != image.size()) continue;
+    if (known.loss != loss || known.image.size() != image.size()) continue;
     auto other = known.image.begin();
     bool same = true;
     for (const auto& [name, array] : image) {
@@ -105,9 +122,9 @@ std::optional<std::string> CrashHistory::check_image(std::unique_ptr<MemoryStora
                                                      std::size_t cut, Loss loss,
                                                      std::uint64_t turn) {
   ++counts_.states;
-  const CrashBounds bounds = reference_.bounds(cut);
+  const CrashBounds bounds = reference_.bounds(cut, loss);
   ArraySet content = image->content();
-  const StoreState* seen_before = known(content);
+  const StoreState* seen_before = known(content, loss);
   if (seen_before != nullptr && judge_.exact(*seen_before, bounds, loss)) return std::nullopt;
   ++counts_.opened;
   auto file_system = FileSystem::open(weakened(std::move(image)), options());
@@ -123,7 +140,7 @@ std::optional<std::string> CrashHistory::check_image(std::unique_ptr<MemoryStora
     auto works = works_on(**file_system, *seen);
     if (!works) return "it does not work on: " + works.error().text;
   }
-  known_.push_back({std::move(content), std::move(*seen)});
+  known_.push_back({std::move(content), loss, std::move(*seen)});
   if (known_.size() > kKnownImages) known_.pop_front();
   return std::nullopt;
 }
@@ -132,6 +149,7 @@ std::optional<std::string> CrashHistory::check(const CrashCase& crash) {
   const CrashChoice choice = choice_of(crash.cut, crash.choice);
   const std::uint64_t turn = crash.cut * kCrashVariants + crash.choice;
   auto image = storage_.crash_image(crash.cut, choice);
+  if (crash.older_slot && !damage_newest_slot(*image)) return std::nullopt;
   if (!crash.second) {
     return check_image(std::move(image), crash.cut, loss_of(choice), turn);
   }
@@ -142,12 +160,44 @@ std::optional<std::string> CrashHistory::check(const CrashCase& crash) {
   if (crash.second->cut > recorded->call_count()) return "there is no such second cut";
   // Whoever loses power in recovery has lost what the first crash left unsynced, too.
   const CrashChoice second = choice_of(crash.second->cut, crash.second->choice);
-  return check_image(recorded->crash_image(crash.second->cut, second), crash.cut, Loss::kPower,
-                     turn + crash.second->cut);
+  return check_image(recorded->crash_image(crash.second->cut, second), crash.cut,
+                     worst(loss_of(choice), loss_of(second)), turn + crash.second->cut);
+}
+
+std::string CrashHistory::describe(const CrashCase& crash) {
+  const CrashChoice choice = choice_of(crash.cut, crash.choice);
+  std::string text = fmt::format("{}\noperations:\n", to_string(choice));
+  for (std::size_t i = 0; i < reference_.size(); ++i) {
+    const LoggedOperation& operation = reference_.operation(i);
+    if (operation.acknowledged_at + 40 < crash.cut || operation.begun_at > crash.cut) continue;
+    text += fmt::format("  {} ({} to {}): {}\n", i, operation.begun_at, operation.acknowledged_at,
+                        operation.text);
+  }
+  for (std::size_t i = crash.cut < 40 ? 0 : crash.cut - 40; i < crash.cut; ++i) {
+    text += fmt::format("  call {}: {}\n", i, to_string(storage_.call(i)));
+  }
+  auto image = storage_.crash_image(crash.cut, choice);
+  if (crash.older_slot) damage_newest_slot(*image);
+  MemoryStorage* recorded = image.get();
+  recorded->start_recording();
+  const auto opened = FileSystem::open(weakened(std::move(image)), options());
+  if (!opened) return text + "it does not open: " + opened.error().text;
+  text += fmt::format("recovery replayed {} records:\n", (*opened)->store().counters().replayed);
+  for (std::size_t i = 0; i < recorded->call_count(); ++i) {
+    text += fmt::format("  call {}: {}\n", i, to_string(recorded->call(i)));
+  }
+  if (!crash.second) return text;
+  const CrashChoice second = choice_of(crash.second->cut, crash.second->choice);
+  const auto again = FileSystem::open(
+      weakened(recorded->crash_image(crash.second->cut, second)), options());
+  if (!again) return text + "it does not open the second time: " + again.error().text;
+  return text + fmt::format("after the second crash ({}) recovery replayed {} records\n",
+                            to_string(second), (*again)->store().counters().replayed);
 }
 
 std::optional<CrashHistory::Failure> CrashHistory::check_seconds(const CrashCase& first) {
-  auto image = storage_.crash_image(first.cut, choice_of(first.cut, first.choice));
+  const CrashChoice choice = choice_of(first.cut, first.choice);
+  auto image = storage_.crash_image(first.cut, choice);
   MemoryStorage* recorded = image.get();
   recorded->start_recording();
   const auto opened = FileSystem::open(weakened(std::move(image)), options());
@@ -157,12 +207,22 @@ std::optional<CrashHistory::Failure> CrashHistory::check_seconds(const CrashCase
     CrashCase crash = first;
     crash.second = {cut, (first.cut + cut) % kCrashVariants};
     ++counts_.seconds;
-    auto wrong = check_image(recorded->crash_image(cut, choice_of(cut, crash.second->choice)),
-                             first.cut, Loss::kPower,
+    const CrashChoice second = choice_of(cut, crash.second->choice);
+    auto wrong = check_image(recorded->crash_image(cut, second), first.cut,
+                             worst(loss_of(choice), loss_of(second)),
                              first.cut * kCrashVariants + first.choice + cut);
     if (wrong) return Failure{crash, *wrong};
   }
   return std::nullopt;
+}
+
+std::optional<CrashHistory::Failure> CrashHistory::check_older_slot(CrashCase crash) {
+  crash.older_slot = true;
+  const std::uint64_t before = counts_.states;
+  auto wrong = check(crash);
+  counts_.older_slots += counts_.states - before;
+  if (!wrong) return std::nullopt;
+  return Failure{crash, *wrong};
 }
 
 std::optional<CrashHistory::Failure> CrashHistory::check_all(std::uint64_t seed,
@@ -172,6 +232,9 @@ std::optional<CrashHistory::Failure> CrashHistory::check_all(std::uint64_t seed,
     for (std::uint64_t choice = 0; choice < choices; ++choice) {
       const CrashCase crash{seed, cut, choice, std::nullopt};
       if (auto wrong = check(crash)) return Failure{crash, *wrong};
+      if ((cut * choices + choice) % kOlderSlotEvery == 0) {
+        if (auto failure = check_older_slot(crash)) return failure;
+      }
       if ((cut * choices + choice) % kSecondEvery != 0) continue;
       if (auto failure = check_seconds(crash)) return failure;
     }

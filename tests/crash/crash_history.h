@@ -33,8 +33,9 @@ struct CrashCase {
   std::size_t cut = 0;
   std::uint64_t choice = 0;
   std::optional<Second> second;
+  bool older_slot = false;  // the newest superblock slot cannot be read any more
 };
-/// "12:340:5" or "12:340:5:7:2", and back.
+/// "12:340:5" or "12:340:5:7:2" or "12:340:5o", and back.
 std::string to_string(const CrashCase& crash);
 std::optional<CrashCase> parse_crash_case(std::string_view text);
 
@@ -51,6 +52,7 @@ struct CrashCounts {
   std::uint64_t states = 0;   // crash states that were judged
   std::uint64_t opened = 0;   // those that differed from the ones just before
   std::uint64_t seconds = 0;  // of the states: a second crash during recovery
+  std::uint64_t older_slots = 0;  // of the states: with the older superblock slot alone
   std::size_t operations = 0;
   std::size_t calls = 0;
 };
@@ -69,6 +71,8 @@ class CrashHistory {
 
   /// Nothing, or what is wrong with this state.
   std::optional<std::string> check(const CrashCase& crash);
+  /// The host calls before the crash and in its recovery, for whoever replays a case.
+  std::string describe(const CrashCase& crash);
   /// All cuts with `choices` choices each, `stride` cuts apart: the first case that is wrong.
   struct Failure {
     CrashCase crash;
@@ -80,6 +84,7 @@ class CrashHistory {
  private:
   struct Known {
     ArraySet image;
+    Loss loss;
     StoreState seen;
   };
 
@@ -93,7 +98,8 @@ class CrashHistory {
   std::optional<std::string> check_image(std::unique_ptr<MemoryStorage> image, std::size_t cut,
                                          Loss loss, std::uint64_t turn);
   std::optional<Failure> check_seconds(const CrashCase& first);
-  const StoreState* known(const ArraySet& image) const;
+  std::optional<Failure> check_older_slot(CrashCase crash);
+  const StoreState* known(const ArraySet& image, Loss loss) const;
 
   const Weakness weakness_;
   MemoryStorage storage_;

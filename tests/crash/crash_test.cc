@@ -16,6 +16,7 @@ void replay(const char* text) {
   const auto history = CrashHistory::record(crash->seed, run_size().operations);
   ASSERT_THAT(history, IsOk());
   const auto wrong = (*history)->check(*crash);
+  std::cout << (*history)->describe(*crash);
   EXPECT_FALSE(wrong.has_value()) << "COWFS_CRASH_CASE=" << text << ": " << *wrong;
 }
 
@@ -33,10 +34,12 @@ TEST(Crash, EveryStateThatAHostMayShowIsOneThatWasPromised) {
     sum.states += counts.states;
     sum.opened += counts.opened;
     sum.seconds += counts.seconds;
+    sum.older_slots += counts.older_slots;
     sum.operations += counts.operations;
     sum.calls += counts.calls;
   }
-  std::cout << sum.states << " crash states (" << sum.seconds << " of a second crash; "
+  std::cout << sum.states << " crash states (" << sum.seconds << " of a second crash, "
+            << sum.older_slots << " with the older slot alone; "
             << sum.opened << " images opened) of " << sum.operations << " operations with "
             << sum.calls << " host calls\n";
   if (!kSanitized) {

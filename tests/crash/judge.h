@@ -9,12 +9,6 @@
 
 namespace cowfs {
 
-/// How the machine went down.
-enum class Loss {
-  kPower,    // what was synced is there; the rest perhaps
-  kProcess,  // everything that was acknowledged is there
-};
-
 class Judge {
  public:
   explicit Judge(const Reference& reference) : reference_(reference) {}

@@ -144,6 +144,7 @@ Result<StoreState> observe(FileSystem& file_system) {
 Result<void> works_on(FileSystem& file_system, const StoreState& seen) {
   COWFS_TRY(change_main(file_system, *seen.at("main")));
   COWFS_TRY(file_system.store().sync());
+  COWFS_TRY(file_system.store().checkpoint());
   COWFS_TRY(file_system.store().verify());
   for (const auto& [name, before] : seen) {
     if (name == "main" || !before->read_only) continue;

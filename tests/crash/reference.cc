@@ -73,12 +73,14 @@ void Reference::add_version(FileId file, FileState version) {
   versions_[file].push_back({log_.size(), std::move(version)});
 }
 
-CrashBounds Reference::bounds(std::size_t cut) const {
+CrashBounds Reference::bounds(std::size_t cut, Loss loss) const {
+  // A process that dies within a call gets no further; power fails between two.
+  const std::size_t returned = loss == Loss::kPower ? cut : cut - 1;
   CrashBounds bounds;
   for (std::size_t i = 0; i < log_.size(); ++i) {
-    if (i > 0 && log_[i].begun_at >= cut && log_[i].acknowledged_at > cut) break;
+    if (i > 0 && log_[i].begun_at >= cut && log_[i].acknowledged_at > returned) break;
     bounds.begun = i;
-    if (log_[i].acknowledged_at > cut) break;
+    if (i > 0 && log_[i].acknowledged_at > returned) break;
     bounds.acknowledged = i;
     if (log_[i].durable_to) bounds.durable = std::max(bounds.durable, *log_[i].durable_to);
   }
@@ -105,7 +107,6 @@ std::size_t Reference::last_change_of_shape(FileId file, std::size_t operation) 
     if (version.operation > operation) break;
     const FileVersion& now = *version.file;
     const bool same = before != nullptr && before->size() == now.size() &&
-                      before->links == now.links && before->attributes == now.attributes &&
                       before->places == now.places;
     if (!same) last = version.operation;
     before = &now;

@@ -73,6 +73,12 @@ struct LoggedOperation {
   std::optional<VolumeId> forked;      // the data of this volume, if this operation is there at all
 };
 
+/// What was lost.
+enum class Loss {
+  kPower,    // what was synced is there; the rest perhaps
+  kProcess,  // everything that was acknowledged is there; the last host call was cut short
+};
+
 /// What a crash after some host call may show: the state after one operation from `durable` to
 /// `begun`.
 struct CrashBounds {
@@ -90,11 +96,11 @@ class Reference {
   std::size_t size() const { return log_.size(); }
   const LoggedOperation& operation(std::size_t index) const { return log_.at(index); }
 
-  CrashBounds bounds(std::size_t cut) const;
+  CrashBounds bounds(std::size_t cut, Loss loss) const;
   /// The last operation that made a file's data durable, as seen from a crash after which
   /// operations up to `acknowledged` had returned and the state of `shown` is there.
   std::size_t data_durable(FileId file, std::size_t acknowledged, std::size_t shown) const;
-  /// The last operation up to `operation` that changed a file's size, links or places.
+  /// The last operation up to `operation` that changed a file's size or places.
   std::size_t last_change_of_shape(FileId file, std::size_t operation) const;
 
   /// Whether the file may show `bytes` (of one sector) at `offset` when they are found at `place`:

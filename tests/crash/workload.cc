@@ -120,13 +120,14 @@ Result<void> Workload::step() {
     std::uint64_t weight;
     Result<void> (Workload::*make)();
   };
-  static constexpr std::array<Choice, 21> kChoices = {{
+  static constexpr std::array<Choice, 23> kChoices = {{
       {8, &Workload::create},      {16, &Workload::write},        {10, &Workload::append},
       {6, &Workload::truncate},    {6, &Workload::punch},         {4, &Workload::rename},
       {2, &Workload::exchange},    {3, &Workload::link},          {4, &Workload::unlink},
       {2, &Workload::unlink_open}, {2, &Workload::close_one},     {3, &Workload::directory},
       {3, &Workload::attribute},   {8, &Workload::clone},         {4, &Workload::fork},
       {1, &Workload::rename_volume}, {2, &Workload::delete_volume}, {8, &Workload::sync_some_file},
+      {3, &Workload::open},        {3, &Workload::checkpoint},
       {3, &Workload::sync_all},    {2, &Workload::reclaim},       {4, &Workload::replace_by_rename},
   }};
   std::uint64_t sum = 0;

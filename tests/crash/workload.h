@@ -65,6 +65,7 @@ class Workload {
   Result<void> unlink();
   Result<void> unlink_name(const Target& target, const Name& name);
   Result<void> unlink_open();
+  Result<void> open();
   Result<void> close_one();
   Result<void> directory();
   Result<void> attribute();
@@ -75,6 +76,7 @@ class Workload {
   Result<void> sync_file(const Target& target, bool data_only);
   Result<void> sync_some_file();
   Result<void> sync_all();
+  Result<void> checkpoint();
   Result<void> reclaim();
   // Series.
   Result<void> replace_by_rename();

@@ -137,6 +137,12 @@ Result<void> Workload::sync_all() {
   return end();
 }
 
+Result<void> Workload::checkpoint() {
+  begin("checkpoint");
+  COWFS_TRY(file_system_.store().checkpoint());
+  return end();
+}
+
 Result<void> Workload::reclaim() {
   begin("reclaim");
   COWFS_TRY(file_system_.store().reclaim_now());

@@ -109,8 +109,20 @@ Result<void> Workload::unlink() {
   return name ? unlink_name(target, *name) : Result<void>{};
 }
 
+// An open file remembers by itself what of it is not durable.
+Result<void> Workload::open() {
+  if (opened_.size() > 4) return close_one();
+  COWFS_ASSIGN(const auto target, some_file(true));
+  if (!target) return {};
+  COWFS_TRY(target->volume->open_file(target->file, true));
+  for (const auto& [volume_name, volume] : model_.volumes()) {
+    if (&volume == target->live) opened_.push_back({volume_name, target->file});
+  }
+  return {};
+}
+
 Result<void> Workload::unlink_open() {
-  if (opened_.size() > 2) return close_one();
+  if (opened_.size() > 4) return close_one();
   COWFS_ASSIGN(const Target target, some_volume(true));
   const auto name = some_name(*target.live);
   if (!name) return {};
