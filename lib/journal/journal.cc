@@ -29,6 +29,7 @@ Result<void> Journal::begin(const StoreId& store, std::uint64_t previous, std::u
   store_ = store;
   session_ = XXH3_64bits(session.data(), session.size());
   last_ = previous;
+  durable_before_ = old.durable;
   for (const std::uint64_t number : old.needed) live_.push_back({number, previous});
   ready_ = old.ready;
   for (const auto* numbers : {&old.needed, &old.ready}) {
@@ -69,7 +70,7 @@ Result<std::uint64_t> Journal::next_segment_number(bool frees_space) {
 
 Result<void> Journal::begin_segment(std::uint64_t first, bool frees_space) {
   COWFS_ASSIGN(const std::uint64_t number, next_segment_number(frees_space));
-  const std::string head = encode_segment_head(store_, {first, last_, session_, segment_bytes_});
+  const std::string head = encode_segment_head(store_, {first, last_, session_, segment_bytes_, durable_before_});
   auto written = storage_.write(array_of(number), 0, bytes_of(head));
   if (!written) {
     ready_.push_back(number);

@@ -33,6 +33,7 @@ class Journal {
   struct OldSegments {
     std::vector<std::uint64_t> needed;  // a slot may need them; used again once release_before() lets go of `previous`
     std::vector<std::uint64_t> ready;
+    std::uint64_t durable = 0;  // the data of records up to this one is
   };
   /// Begins a session: records follow `previous` (the last one that counts) with sequences from `first` on, in a segment of their own.
   Result<void> begin(const StoreId& store, std::uint64_t previous, std::uint64_t first, const OldSegments& old);
@@ -86,6 +87,7 @@ class Journal {
   mutable Mutex mutex_;
   StoreId store_ COWFS_GUARDED_BY(mutex_){};
   std::uint64_t session_ COWFS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t durable_before_ COWFS_GUARDED_BY(mutex_) = 0;  // of the records before this session
   bool open_ COWFS_GUARDED_BY(mutex_) = false;
   JournalPosition next_ COWFS_GUARDED_BY(mutex_);
   std::uint64_t last_ COWFS_GUARDED_BY(mutex_) = 0;     // sequence of the last record; next_.sequence - 1 but for the jump at begin()

@@ -26,9 +26,14 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
   COWFS_TRY(reader.walk(~std::uint64_t{0}, [&](const JournalRecord& record) -> Result<void> {
     reader.chain_end_ = record.sequence;
     if (reader.heads_.at(reader.loaded_).session == session) reader.last_ = record.sequence;
-    else if (record.type == RecordType::kMark) reader.last_ = std::max(reader.last_, std::min(marked(record), record.sequence));
+    if (record.type == RecordType::kMark) reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
     return {};
   }));
+  // A session that followed a power cut goes on before the mark that says how far: its head says so instead.
+  for (const auto& [segment, head] : reader.heads_) {
+    reader.marked_ = std::max(reader.marked_, std::min(head.durable, reader.chain_end_));
+  }
+  reader.last_ = std::max(reader.last_, reader.marked_);
   reader.highest_ = std::max(reader.highest_, reader.chain_end_);
   COWFS_TRY(reader.check_nothing_durable_is_missing());
   return reader;
@@ -53,6 +58,7 @@ Journal::OldSegments JournalReader::segments(std::uint64_t needed_from) const {
   std::set<std::uint64_t> firsts;
   for (const auto& [segment, head] : heads_) firsts.insert(head.first);
   Journal::OldSegments old;
+  old.durable = marked_;
   for (const std::uint64_t segment : segments_) {
     const auto head = heads_.find(segment);
     // The records of a segment end where those of the next one begin, at the latest.

@@ -62,6 +62,7 @@ class JournalReader {
   std::map<std::uint64_t, std::uint64_t> followers_;    // sequence of a record -> the newest segment that follows it
   std::uint64_t highest_ = 0;
   std::uint64_t last_ = 0;
+  std::uint64_t marked_ = 0;  // the data of records up to this one is durable
   std::uint64_t chain_end_ = 0;
   std::uint64_t loaded_ = ~std::uint64_t{0};
   std::string bytes_;  // of the segment `loaded_`

@@ -68,6 +68,7 @@ std::string encode_segment_head(const StoreId& store, const SegmentHead& head) {
                           .le(head.previous)
                           .le(head.session)
                           .le(head.size)
+                          .le(head.durable)
                           .take();
   bytes.resize(kSegmentChecksumAt);
   const std::uint64_t checksum = XXH3_64bits(bytes.data(), kSegmentChecksumAt);
@@ -86,6 +87,7 @@ std::optional<SegmentHead> decode_segment_head(const StoreId& store, std::string
   head.previous = reader.le<std::uint64_t>();
   head.session = reader.le<std::uint64_t>();
   head.size = reader.le<std::uint64_t>();
+  head.durable = reader.le<std::uint64_t>();
   std::uint64_t checksum = 0;
   std::memcpy(&checksum, bytes.data() + kSegmentChecksumAt, sizeof checksum);
   if (checksum != XXH3_64bits(bytes.data(), kSegmentChecksumAt) || head.first <= head.previous || head.size > kMaxSegmentBytes) {

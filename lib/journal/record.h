@@ -60,6 +60,7 @@ struct SegmentHead {
   std::uint64_t previous = 0;  // sequence of the record that comes before it, in another segment
   std::uint64_t session = 0;   // hash of Storage::session() when it was begun
   std::uint64_t size = kDefaultSegmentBytes;  // of the segment; at most kMaxSegmentBytes
+  std::uint64_t durable = 0;  // the data of records up to this one is durable, said marks that do not count themselves
 };
 std::string encode_segment_head(const StoreId& store, const SegmentHead& head);
 std::optional<SegmentHead> decode_segment_head(const StoreId& store, std::string_view bytes);

@@ -176,6 +176,18 @@ Result<void> BlockingStorage::before(const StorageCall& call) {
   return {};
 }
 
+// --- OmittingStorage ---
+
+Result<void> OmittingStorage::sync(ArrayName name) {
+  if (omitted_(call_of(StorageCallKind::kSync, name))) return {};
+  return DelegatingStorage::sync(name);
+}
+
+Result<void> OmittingStorage::sync_names(ArrayKind kind) {
+  if (omitted_(call_of(StorageCallKind::kSyncNames, ArrayName{kind, 0}))) return {};
+  return DelegatingStorage::sync_names(kind);
+}
+
 // --- FaultyStorage ---
 
 void FaultyStorage::fail_call(std::uint64_t number, Error error, Repeat repeat) {

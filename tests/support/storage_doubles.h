@@ -119,6 +119,20 @@ class BlockingStorage final : public DelegatingStorage {
   std::vector<std::shared_ptr<Gate>> gates_ COWFS_GUARDED_BY(mutex_);
 };
 
+/// Leaves chosen syncs out and says that they were made: for tests of tests.
+class OmittingStorage final : public DelegatingStorage {
+ public:
+  /// `omitted` is asked about sync and sync_names only.
+  OmittingStorage(std::unique_ptr<Storage> inner, CallPredicate omitted)
+      : DelegatingStorage(std::move(inner)), omitted_(std::move(omitted)) {}
+
+  Result<void> sync(ArrayName name) override;
+  Result<void> sync_names(ArrayKind kind) override;
+
+ private:
+  const CallPredicate omitted_;
+};
+
 /// Fails chosen calls with a given error instead of making them. (Calls that return nothing cannot
 /// fail.)
 class FaultyStorage final : public DelegatingStorage {

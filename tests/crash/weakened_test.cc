@@ -1,0 +1,75 @@
+// The test of the tests: each variant of the store that leaves out one sync or one care must be
+// caught by the harness within its default seeds. A new care of the engine is a new row.
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <vector>
+
+#include "tests/crash/crash_history.h"
+#include "tests/crash/run_size.h"
+#include "tests/support/result_matchers.h"
+
+namespace cowfs {
+namespace {
+
+Weakness without_sync_of(const char* name, ArrayKind kind) {
+  return {name, calls_of(StorageCallKind::kSync, kind), {}};
+}
+
+Weakness without_names_of(const char* name, ArrayKind kind) {
+  return {name, calls_of(StorageCallKind::kSyncNames, kind), {}};
+}
+
+Weakness without(const char* name, Omit care) {
+  return {name, {}, [care](StoreOptions& options) { options.omit = care; }};
+}
+
+std::vector<Weakness> weaknesses() {
+  return {
+      without_sync_of("objects_are_not_synced", ArrayKind::kObject),
+      without_sync_of("nodes_are_not_synced", ArrayKind::kNodes),
+      without_sync_of("the_superblock_is_not_synced", ArrayKind::kSuperblock),
+      without_names_of("names_of_objects_are_not_synced", ArrayKind::kObject),
+      without_sync_of("the_journal_is_not_synced", ArrayKind::kJournal),
+      without_names_of("names_of_the_journal_are_not_synced", ArrayKind::kJournal),
+      without("data_is_not_durable_before_a_mark", Omit::kDataBeforeMark),
+      without("data_is_not_durable_before_a_fork", Omit::kAllDataBeforeFork),
+      without("cleared_tails_are_not_durable_before_sizes", Omit::kClearedTailBeforeSize),
+      without("records_beyond_the_mark_are_replayed", Omit::kReplayLimit),
+      without("journal_segments_are_recycled_early", Omit::kJournalHeld),
+      without("the_journal_is_not_durable_before_the_slot", Omit::kJournalBeforeSlot),
+      without("blocks_are_freed_early", Omit::kFreesHeld),
+      without("nodes_are_reused_early", Omit::kNodesHeld),
+      without("nodes_of_the_other_slot_are_not_held", Omit::kOtherSlotHeld),
+      without("blocks_in_flight_are_not_recorded", Omit::kInFlightRecorded),
+      without("packs_are_not_closed", Omit::kPacksClosed),
+      without("recovered_data_is_not_synced", Omit::kRecoveredDataSynced),
+      without_names_of("the_name_of_the_superblock_is_not_synced", ArrayKind::kSuperblock),
+      without_names_of("names_of_node_segments_are_not_synced", ArrayKind::kNodes),
+  };
+}
+
+class Weakened : public ::testing::TestWithParam<Weakness> {};
+
+TEST_P(Weakened, IsCaught) {
+  if (kSanitized) GTEST_SKIP() << "the unsanitized run shows it";
+  const RunSize size = run_size();
+  std::uint64_t states = 0;
+  for (std::uint64_t seed = 1; seed <= size.seeds; ++seed) {
+    const auto history = CrashHistory::record(seed, size.operations, GetParam());
+    ASSERT_THAT(history, IsOk()) << "seed " << seed;
+    const auto failure = (*history)->check_all(seed, size.choices, size.stride);
+    states += (*history)->counts().states;
+    if (!failure) continue;
+    std::cout << "caught after " << states << " states by " << to_string(failure->crash) << ": "
+              << failure->complaint.substr(0, 300) << "\n";
+    return;
+  }
+  FAIL() << states << " states showed nothing wrong";
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Weakened, ::testing::ValuesIn(weaknesses()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace cowfs

@@ -1,0 +1,51 @@
+#!/bin/bash
+# The daemon is killed again and again under load: what was acknowledged is there, bytes included, synced or not.
+. "$(dirname "$0")/lib.sh"
+
+rounds() { if long; then echo 200; else echo 20; fi; }
+
+# answer WORD…: the next line of the workers, which must begin with WORD.
+answer() {
+  local line
+  IFS= read -r -t 120 line <&"${WORKERS[0]}" || fail "the workers ended"
+  has "$line" "^$1" "the workers' answer"
+}
+
+# start_workers COUNT SEED: pid in $WORKERS_PID, their input and output in $WORKERS.
+start_workers() {
+  coproc WORKERS { exec "$(program kill_workers)" "$MNT" "$1" "$2"; }
+  answer good
+}
+
+# kill_and_compare ROUND: at a moment of its own.
+kill_and_compare() {
+  local moment=$(((RANDOM % 500) + 30))
+  read -r -t "0.$(printf %03d "$moment")" _ <> <(:) || true
+  kill -KILL "$DAEMON"
+  wait "$DAEMON" 2>/dev/null || true
+  answer stopped
+  umount -l "$MNT"
+  mount_again "${OPTIONS[@]}"
+  echo go >&"${WORKERS[1]}"
+  answer good
+}
+
+kill_rounds() {  # kill_rounds COUNT [mount options…]
+  local i count=$1
+  shift
+  OPTIONS=("$@")
+  only_cowfs
+  mount_fresh "${OPTIONS[@]}"
+  start_workers 3 "$count"
+  for i in $(seq "$count"); do
+    say "kill $i"
+    kill_and_compare
+  done 2>"$T/kills.log" || { tail -n 5 "$T/kills.log" >&2; fail "after $(grep -c '^kill' "$T/kills.log") kills"; }
+}
+
+promise_what_was_acknowledged_survives_kills() { kill_rounds "$(($(rounds) * 3 / 4))"; }
+
+# A checkpoint each second: kills come in the middle of some.
+promise_what_was_acknowledged_survives_kills_beside_checkpoints() { kill_rounds "$(($(rounds) / 4))" -o commit=1; }
+
+run_promises "$@"
