@@ -112,7 +112,7 @@ promise_nothing_is_written_outside_of_the_destination() {
   mkdir from from/d outside
   for i in $(seq 200); do echo x >"from/d/f$i"; done
   ( while [ ! -e stop ]; do { mv to/d to/e && ln -s "$T/outside" to/d; rm -f to/d; } 2>/dev/null || true; done ) &
-  for i in $(seq 30); do
+  for i in $(seq "$(long && echo 100 || echo 8)"); do
     until rm -rf to 2>/dev/null && mkdir to 2>/dev/null; do :; done
     "$COWCP" -rT from to >/dev/null 2>&1 || true
   done
