@@ -41,7 +41,7 @@ std::string help_of(const std::string& command) {
 
 /// All --long options that lines of a help page begin with, without their dashes.
 std::set<std::string> long_options(const std::string& text) {
-  static const std::regex option("\n +(-[A-Za-z], ?)?--([a-z][a-z-]+)");
+  static const std::regex option("\n +(-[A-Za-z], ?)*--([a-z][a-z-]+)");
   std::set<std::string> found;
   for (std::sregex_iterator it(text.begin(), text.end(), option), end; it != end; ++it) {
     found.insert((*it)[2]);
@@ -73,6 +73,8 @@ class DocumentedOptions : public testing::Test {
 };
 
 TEST_F(DocumentedOptions, OfMkfs) { expect_everywhere("mkfs.cowfs", 8, help_of("mkfs.cowfs")); }
+
+TEST_F(DocumentedOptions, OfCowcp) { expect_everywhere("cowcp", 1, help_of("cowcp")); }
 
 TEST_F(DocumentedOptions, OfCowsnap) {
   std::string help = help_of("cowsnap");

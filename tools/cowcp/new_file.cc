@@ -25,20 +25,27 @@ std::string random_name() {
 }  // namespace
 
 NewFile::NewFile(NewFile&& other) noexcept
-    : parent_(std::move(other.parent_)),
+    : held_(std::move(other.held_)),
+      parent_(other.parent_),
       name_(std::move(other.name_)),
       temporary_(std::exchange(other.temporary_, {})),
       fd_(std::move(other.fd_)) {}
 
 NewFile::~NewFile() {
-  if (!temporary_.empty()) ::unlinkat(parent_.get(), temporary_.c_str(), 0);
+  if (!temporary_.empty()) ::unlinkat(parent_, temporary_.c_str(), 0);
 }
 
 SystemResult<NewFile> NewFile::create(const Place& place, mode_t permissions, bool readable) {
-  auto parent = open_parent(place);
-  if (!parent) return std::unexpected(parent.error());
+  UniqueFd held;
+  int parent = place.directory;
+  if (parent == AT_FDCWD || place.name.empty() || place.name.find('/') != std::string::npos) {
+    auto opened = open_parent(place);
+    if (!opened) return std::unexpected(opened.error());
+    held = std::move(*opened);
+    parent = held.get();
+  }
   if (place.name.ends_with('/')) return std::unexpected(SystemError{ENOTDIR});
-  NewFile file(std::move(*parent), std::string(last_component(place.name)));
+  NewFile file(std::move(held), parent, std::string(last_component(place.name)));
   const int access = readable ? O_RDWR : O_WRONLY;
   auto made = file.make_unnamed(permissions, access);
   if (!made && has_no_unnamed_files(made.error().number)) made = file.make_temporary(permissions, access);
@@ -47,7 +54,7 @@ SystemResult<NewFile> NewFile::create(const Place& place, mode_t permissions, bo
 }
 
 SystemResult<void> NewFile::make_unnamed(mode_t permissions, int access) {
-  auto fd = open_place({parent_.get(), ".", {}}, O_TMPFILE | access, permissions);
+  auto fd = open_place({parent_, ".", {}}, O_TMPFILE | access, permissions);
   if (!fd) return std::unexpected(fd.error());
   fd_ = std::move(*fd);
   return {};
@@ -56,7 +63,7 @@ SystemResult<void> NewFile::make_unnamed(mode_t permissions, int access) {
 SystemResult<void> NewFile::make_temporary(mode_t permissions, int access) {
   for (int attempt = 0;; ++attempt) {
     std::string name = random_name();
-    auto fd = open_place({parent_.get(), name, {}}, O_CREAT | O_EXCL | access, permissions);
+    auto fd = open_place({parent_, name, {}}, O_CREAT | O_EXCL | access, permissions);
     if (!fd && fd.error().number == EEXIST && attempt < kAttempts) continue;
     if (!fd) return std::unexpected(fd.error());
     fd_ = std::move(*fd);
@@ -67,22 +74,22 @@ SystemResult<void> NewFile::make_temporary(mode_t permissions, int access) {
 
 SystemResult<void> NewFile::publish() {
   if (!temporary_.empty()) {
-    if (::renameat2(parent_.get(), temporary_.c_str(), parent_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
+    if (::renameat2(parent_, temporary_.c_str(), parent_, name_.c_str(), RENAME_NOREPLACE) == 0) {
       temporary_.clear();
       return {};
     }
     if (errno != EINVAL && errno != ENOSYS) return last_error();
-    return make_hard_link({parent_.get(), temporary_, {}}, {parent_.get(), name_, {}}, Follow::kNo);
+    return make_hard_link({parent_, temporary_, {}}, {parent_, name_, {}}, Follow::kNo);
   }
   // By descriptor alone it needs a privilege; through /proc it does not.
-  if (::linkat(fd_.get(), "", parent_.get(), name_.c_str(), AT_EMPTY_PATH) == 0) return {};
+  if (::linkat(fd_.get(), "", parent_, name_.c_str(), AT_EMPTY_PATH) == 0) return {};
   if (errno != ENOENT && errno != EPERM) return last_error();
   const std::string path = fmt::format("/proc/self/fd/{}", fd_.get());
-  return make_hard_link({AT_FDCWD, path, {}}, {parent_.get(), name_, {}}, Follow::kYes);
+  return make_hard_link({AT_FDCWD, path, {}}, {parent_, name_, {}}, Follow::kYes);
 }
 
 SystemResult<void> NewFile::sync_name() {
-  const UniqueFd directory(::openat(parent_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd directory(::openat(parent_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fsync(directory.get()) != 0) return last_error();
   return {};
 }

@@ -25,11 +25,13 @@ class NewFile {
   SystemResult<void> sync_name();
 
  private:
-  NewFile(UniqueFd parent, std::string name) : parent_(std::move(parent)), name_(std::move(name)) {}
+  NewFile(UniqueFd held, int parent, std::string name)
+      : held_(std::move(held)), parent_(parent), name_(std::move(name)) {}
   SystemResult<void> make_unnamed(mode_t permissions, int access);
   SystemResult<void> make_temporary(mode_t permissions, int access);
 
-  UniqueFd parent_;
+  UniqueFd held_;  // the directory, where the place's own is not it
+  int parent_;     // the directory
   std::string name_;
   std::string temporary_;  // empty: it has no name
   UniqueFd fd_;
