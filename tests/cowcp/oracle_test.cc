@@ -1,7 +1,7 @@
 // cowcp against GNU cp: the same random trees, the same random command lines, the same result: bytes, attributes,
 // messages, exit code.
 //
-// COWFS_SEED, COWFS_CASES: which histories, and how many (300 by default, 20,000 with COWFS_LONG). A failing case prints
+// COWFS_SEED, COWFS_CASES: which histories, and how many (200 by default, 20,000 with COWFS_LONG). A failing case prints
 // its seed and command line.
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -201,10 +201,10 @@ class Oracle : public testing::Test {
   }
 };
 
-TEST_F(Oracle, DoesWhatCpDoes) { compare({}, cases(300, 20000)); }
-TEST_F(Oracle, DoesWhatCpDoesInParallel) { compare({"-j4"}, cases(50, 4000)); }
-TEST_F(Oracle, DoesWhatCpDoesByMapping) { compare({"--method=mmap"}, cases(50, 4000)); }
-TEST_F(Oracle, DoesWhatCpDoesByReading) { compare({"--method=read-write"}, cases(50, 4000)); }
+TEST_F(Oracle, DoesWhatCpDoes) { compare({}, cases(200, 20000)); }
+TEST_F(Oracle, DoesWhatCpDoesInParallel) { compare({"-j4"}, cases(20, 4000)); }
+TEST_F(Oracle, DoesWhatCpDoesByMapping) { compare({"--method=mmap"}, cases(20, 4000)); }
+TEST_F(Oracle, DoesWhatCpDoesByReading) { compare({"--method=read-write"}, cases(20, 4000)); }
 
 }  // namespace
 }  // namespace cowfs

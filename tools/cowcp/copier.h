@@ -150,7 +150,6 @@ class Copier {
   std::string operand_;                       // the source that is being copied
   std::string operand_target_;
   bool operand_directory_noted_ = false;      // the first directory made for it is in copied_
-  FileId operand_directory_{};
   dev_t operand_device_ = 0;
   std::atomic<bool> jobs_failed_ = false;
   JobPool pool_;  // the last: its threads end first

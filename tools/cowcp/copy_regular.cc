@@ -74,12 +74,7 @@ bool Copier::open_source(FileJob& job) {
 }
 
 bool Copier::copy_to_new(FileJob& job) {
-  if (job.dangling) {
-    if (!options_.force || options_.remove_destination) {
-      return fail(fmt::format("not writing through dangling symlink {}", quote(job.target.shown)));
-    }
-    return fail(fmt::format("not writing through dangling symlink {}", quote(job.target.shown)));
-  }
+  if (job.dangling) return fail(fmt::format("not writing through dangling symlink {}", quote(job.target.shown)));
   const auto cannot_create = [&](int why) {
     return fail(fmt::format("cannot create regular file {}", quote(job.target.shown)), why);
   };
@@ -102,7 +97,6 @@ bool Copier::copy_to_new(FileJob& job) {
 }
 
 bool Copier::copy_to_existing(FileJob& job) {
-  // O_NONBLOCK is not asked for: a FIFO is waited for, as in cp.
   const bool regular = S_ISREG(job.seen.st_mode);
   const bool mapped = options_.method == Method::kMmap && regular;
   auto fd = open_place(job.target, mapped ? O_RDWR : O_WRONLY);
