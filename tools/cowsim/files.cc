@@ -115,6 +115,14 @@ class Files {
     return file;
   }
 
+  /// A checkpoint: the store applies what it gathered of released blocks, and counts anew.
+  Result<void> sync() {
+    api::SyncStore request;
+    if (::ioctl(root_.get(), api::kIoctlSyncStore, &request) != 0)
+      return system_failure("SyncStore");
+    return {};
+  }
+
   /// Blocks in use by the trace; nothing while space is still being given back.
   Result<std::uint64_t> used_blocks() {
     COWFS_ASSIGN(const std::uint64_t live, live_blocks());
@@ -233,9 +241,7 @@ class Files {
   }
 
   Result<void> sync_and_kill() {
-    api::SyncStore request;
-    if (::ioctl(root_.get(), api::kIoctlSyncStore, &request) != 0)
-      return system_failure("SyncStore");
+    COWFS_TRY(sync());
     return restart(options_.kill);
   }
 
@@ -297,7 +303,8 @@ class Comparison {
     for (;;) {
       COWFS_ASSIGN(const std::string difference, look());
       if (difference.empty() || std::chrono::steady_clock::now() > end) return difference;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      COWFS_TRY(files_.sync());
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
 
