@@ -136,7 +136,8 @@ class Comparison {
     const sim::Entry* entry = machine_.entry(place.process, place.area, place.page);
     const bool present = entry != nullptr && entry->present();
     if (!present) return seen.present ? "the kernel has the page mapped, the simulator not" : "";
-    const bool is_target = op.name == place.area && op.pages.first == place.page;
+    const bool is_target = same_space(op.process, place.process) && op.name == place.area &&
+                           op.pages.first == place.page;
     if (!seen.present) {
       if (options_.strict || is_target || !has_event(result, sim::EventKind::kFaultAround))
         return "the simulator has the page mapped, the kernel not";
@@ -157,6 +158,13 @@ class Comparison {
     machine_.adopt_copy(place.process, place.area, place.page);
     ++adopted_.copied;
     return {};
+  }
+
+  /// The same process, or a vfork child and its parent.
+  bool same_space(const std::string& one, const std::string& other) const {
+    const sim::Process* left = machine_.process(one);
+    const sim::Process* right = machine_.process(other);
+    return left != nullptr && right != nullptr && left->space == right->space;
   }
 
   static bool has_event(const sim::StepResult& result, sim::EventKind kind) {
