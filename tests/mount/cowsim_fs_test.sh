@@ -35,14 +35,14 @@ promise_clones_share_blocks_as_forks_share_frames() {
   need_cowsim
   mount_fresh
   mkdir "$MNT/sim"
-  "$COWSIM" fs "--seeds=$(seeds 12 1000)" "$MNT/sim"
+  "$COWSIM" fs "--seeds=$(seeds 8 1000)" "$MNT/sim"
   unmount
 }
 
 promise_forked_volumes_share_blocks_as_forks_share_frames() {
   need_cowsim
   mount_fresh
-  "$COWSIM" fs "--seeds=$(seeds 6 300)" --fork=volume "$MNT"
+  "$COWSIM" fs "--seeds=$(seeds 4 300)" --fork=volume "$MNT"
   unmount
 }
 
@@ -51,7 +51,7 @@ promise_remounts_and_dead_daemons_change_nothing_that_was_synced() {
   need_root
   restart_scripts
   mkdir "$MNT/sim"
-  "$COWSIM" fs "--seeds=$(seeds 4 200)" "--remount=bash $T/remount" "--kill=bash $T/kill" "$MNT/sim"
+  "$COWSIM" fs "--seeds=$(seeds 3 200)" "--remount=bash $T/remount" "--kill=bash $T/kill" "$MNT/sim"
   "$COWSIM" fs "--seeds=$(seeds 2 100)" --fork=volume "--remount=bash $T/remount" "--kill=bash $T/kill" "$MNT"
   "$COWFS" --unmount "$MNT"
 }

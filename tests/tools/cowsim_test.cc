@@ -112,7 +112,7 @@ TEST_F(Cowsim, DemosExplainAndDraw) {
     EXPECT_LT(svg.size(), 20U * 1024) << file.path();
     EXPECT_THAT(svg, Not(HasSubstr("<script")));
   }
-  EXPECT_EQ(pictures, 8);
+  EXPECT_EQ(pictures, 9);
 }
 
 TEST_F(Cowsim, ThePicturesOfTheTutorialAreThoseOfTheDemos) {

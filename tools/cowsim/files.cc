@@ -71,32 +71,56 @@ class Files {
     }
   }
 
-  /// One page, with pread(2) or through a mapping.
-  Result<std::string> page(const std::string& process, const std::string& area, std::uint32_t index,
-                           bool mapped) {
-    COWFS_ASSIGN(const UniqueFd file, open_area(process, area));
-    std::string bytes(kPage, '?');
-    const off_t offset = off_t{index} * kPage;
+  /// All bytes of an area, with pread(2) or through a mapping.
+  Result<std::string> contents(const UniqueFd& file, std::uint32_t pages, bool mapped) {
+    const std::size_t size = std::size_t{pages} * kPage;
+    std::string bytes(size, '?');
     if (!mapped) {
-      if (::pread(file.get(), bytes.data(), kPage, offset) != static_cast<ssize_t>(kPage))
+      if (::pread(file.get(), bytes.data(), size, 0) != static_cast<ssize_t>(size)) {
         return system_failure("pread");
+      }
       return bytes;
     }
-    void* place = ::mmap(nullptr, kPage, PROT_READ, MAP_SHARED, file.get(), offset);
+    void* place = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
     if (place == MAP_FAILED) return system_failure("mmap");
-    std::memcpy(bytes.data(), place, kPage);
-    ::munmap(place, kPage);
+    std::memcpy(bytes.data(), place, size);
+    ::munmap(place, size);
     return bytes;
   }
 
-  Result<api::LocateBlock> locate(const std::string& process, const std::string& area,
-                                  std::uint32_t index) {
-    COWFS_ASSIGN(const UniqueFd file, open_area(process, area));
-    api::LocateBlock request;
-    request.file_block = index;
-    if (::ioctl(file.get(), api::kIoctlLocateBlock, &request) != 0)
-      return system_failure("LocateBlock");
-    return request;
+  /// Where each block of an area lies. Of a run only the first has its references, unless `each`
+  /// block is asked for.
+  Result<std::vector<api::LocateBlock>> places(const UniqueFd& file, std::uint32_t pages,
+                                               bool each) {
+    std::vector<api::LocateBlock> out;
+    while (out.size() < pages) {
+      api::LocateBlock request;
+      request.file_block = out.size();
+      if (::ioctl(file.get(), api::kIoctlLocateBlock, &request) != 0) {
+        return system_failure("LocateBlock");
+      }
+      const std::uint64_t run = each ? 1 : request.count;
+      for (std::uint64_t i = 0; i < run && out.size() < pages; ++i) {
+        out.push_back(request);
+        if (request.object != 0) ++request.object_block;
+        request.references = 0;
+      }
+    }
+    return out;
+  }
+
+  Result<UniqueFd> open_area(const std::string& process, const std::string& area) {
+    UniqueFd file(::open((home(process) + "/" + area).c_str(), O_RDWR | O_CLOEXEC));
+    if (!file) return system_failure("open of " + process + ":" + area);
+    return file;
+  }
+
+  /// A checkpoint: the store applies what it gathered of released blocks, and counts anew.
+  Result<void> sync() {
+    api::SyncStore request;
+    if (::ioctl(root_.get(), api::kIoctlSyncStore, &request) != 0)
+      return system_failure("SyncStore");
+    return {};
   }
 
   /// Blocks in use by the trace; nothing while space is still being given back.
@@ -118,12 +142,6 @@ class Files {
   /// Where the files of a process are: a directory, or this directory in the process's own volume.
   std::string home(const std::string& process) const {
     return options_.directory + (by_volume() ? "/.cowfs/cowsim-" : "/") + process;
-  }
-
-  Result<UniqueFd> open_area(const std::string& process, const std::string& area) {
-    UniqueFd file(::open((home(process) + "/" + area).c_str(), O_RDWR | O_CLOEXEC));
-    if (!file) return system_failure("open of " + process + ":" + area);
-    return file;
   }
 
   Result<void> make_volume(const std::string& parent_path, const std::string& name) {
@@ -223,9 +241,7 @@ class Files {
   }
 
   Result<void> sync_and_kill() {
-    api::SyncStore request;
-    if (::ioctl(root_.get(), api::kIoctlSyncStore, &request) != 0)
-      return system_failure("SyncStore");
+    COWFS_TRY(sync());
     return restart(options_.kill);
   }
 
@@ -265,6 +281,7 @@ class Comparison {
  private:
   Result<std::string> run_steps(const std::vector<sim::Operation>& operations) {
     std::uint64_t step = 0;
+    steps_ = operations.size();
     for (const sim::Operation& op : operations) {
       const sim::StepResult result = machine_.apply(op);
       // An operation that a shrunk trace has lost the ground for is left out here too.
@@ -286,7 +303,8 @@ class Comparison {
     for (;;) {
       COWFS_ASSIGN(const std::string difference, look());
       if (difference.empty() || std::chrono::steady_clock::now() > end) return difference;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      COWFS_TRY(files_.sync());
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
 
@@ -299,49 +317,53 @@ class Comparison {
   Result<std::string> compare(bool everything, std::uint64_t step) {
     COWFS_ASSIGN(std::string difference, expect_blocks(machine_.frames().used()));
     if (!difference.empty() || !everything) return difference;
+    const bool each = step == steps_;
     places_.clear();
     owners_.clear();
     for (const auto& [name, process] : machine_.processes()) {
       const sim::AddressSpace* space = machine_.space_of(name);
       if (space == nullptr) continue;
-      for (const sim::Area& area : space->areas) {
-        for (std::uint32_t i = 0; i < area.pages; ++i) {
-          COWFS_ASSIGN(difference, compare_page(name, area, i, (step + i) % 2 == 0));
-          if (!difference.empty())
-            return fmt::format("{}:{}.{}: {}", name, area.name, i, difference);
-        }
+      for (std::size_t i = 0; i < space->areas.size(); ++i) {
+        COWFS_ASSIGN(difference, compare_area(name, space->areas[i], (step + i) % 2 == 0, each));
+        if (!difference.empty()) return fmt::format("{}:{}", name, difference);
       }
     }
     return std::string();
   }
 
-  Result<std::string> compare_page(const std::string& process, const sim::Area& area,
-                                   std::uint32_t i, bool mapped) {
-    COWFS_ASSIGN(const std::string bytes, files_.page(process, area.name, i, mapped));
-    if (bytes != machine_.peek(process, area.name, i))
-      return std::string("the file has other bytes");
-    COWFS_ASSIGN(const api::LocateBlock place, files_.locate(process, area.name, i));
-    const sim::Entry* entry = machine_.entry(process, area.name, i);
+  Result<std::string> compare_area(const std::string& process, const sim::Area& area, bool mapped,
+                                   bool each) {
+    COWFS_ASSIGN(const UniqueFd file, files_.open_area(process, area.name));
+    COWFS_ASSIGN(const std::string bytes, files_.contents(file, area.pages, mapped));
+    COWFS_ASSIGN(const auto places, files_.places(file, area.pages, each));
+    for (std::uint32_t i = 0; i < area.pages; ++i) {
+      const std::string_view page = std::string_view(bytes).substr(std::size_t{i} * kPage, kPage);
+      std::string difference = page == machine_.peek(process, area.name, i)
+                                   ? compare_place(machine_.entry(process, area.name, i), places[i])
+                                   : "the file has other bytes";
+      if (!difference.empty()) return fmt::format("{}.{}: {}", area.name, i, difference);
+    }
+    return std::string();
+  }
+
+  std::string compare_place(const sim::Entry* entry, const api::LocateBlock& place) {
     const bool own = entry != nullptr && entry->present() && entry->frame != sim::kZeroFrame;
     if (!own)
-      return std::string(
-          place.object == 0 ? "" : "the file has a block where the simulator has no frame");
-    if (place.object == 0)
-      return std::string("the file has a hole where the simulator has a frame");
+      return place.object == 0 ? "" : "the file has a block where the simulator has no frame";
+    if (place.object == 0) return "the file has a hole where the simulator has a frame";
     const std::pair block(place.object, place.object_block);
     const auto [known, new_place] = places_.try_emplace(entry->frame, block);
     const auto [owner, new_owner] = owners_.try_emplace(block, entry->frame);
-    if (known->second != block || owner->second != entry->frame)
-      return std::string("blocks are shared otherwise than frames");
+    if (known->second != block || owner->second != entry->frame) {
+      return "blocks are shared otherwise than frames";
+    }
     const std::uint64_t pages = machine_.frames()[entry->frame].references;
-    // A fork of a volume shares leaves of its tree: a count of its blocks is higher only where a
-    // leaf was copied.
-    const bool counts = options_.fork == "volume"
-                            ? place.references >= 1 && place.references <= pages
-                            : place.references == pages;
-    return counts ? std::string()
-                  : fmt::format("the store counts {} references, a recount finds {}",
-                                place.references, pages);
+    if (place.references == 0 || place.references == pages) return {};
+    // A fork of a volume shares leaves of its tree: their blocks count once until the leaf is
+    // copied.
+    if (options_.fork == "volume" && place.references < pages) return {};
+    return fmt::format("the store counts {} references, a recount finds {}", place.references,
+                       pages);
   }
 
   const FileOptions& options_;
@@ -349,6 +371,7 @@ class Comparison {
   Files files_;
   std::map<sim::FrameId, std::pair<std::uint64_t, std::uint64_t>> places_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, sim::FrameId> owners_;
+  std::uint64_t steps_ = 0;  // of the trace
 };
 
 ExitCode cannot(const Error& error) {

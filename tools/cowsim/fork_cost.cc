@@ -109,16 +109,16 @@ constexpr std::array<Line, 4> kLines{
 
 std::string draw(const std::vector<Row>& rows) {
   constexpr double kX = 70;
-  constexpr double kY = 330;
+  constexpr double kY = 350;
   const double x_step = rows.size() > 1 ? 420.0 / std::log2(rows.back().mebibytes) : 0;
   const auto x = [&](const Row& row) { return kX + x_step * std::log2(row.mebibytes); };
-  const auto y = [&](double us) { return kY - 56 * (std::log10(std::max(us, 1.0))); };
+  const auto y = [&](double us) { return kY - 50 * (std::log10(std::max(us, 1.0))); };
   std::string out =
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 400\" width=\"760\" "
-      "height=\"400\">\n"
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 420\" width=\"760\" "
+      "height=\"420\">\n"
       "<title>What fork costs</title>\n<style>text{font:13px "
       "sans-serif}.g{stroke:#ccc}.t{font-weight:bold;font-size:15px}"
-      "polyline{fill:none;stroke-width:2.5}</style>\n<rect width=\"760\" height=\"400\" "
+      "polyline{fill:none;stroke-width:2.5}</style>\n<rect width=\"760\" height=\"420\" "
       "fill=\"#fff\"/>\n"
       "<text x=\"20\" y=\"26\" class=\"t\">Time to make a process, by memory in use (both scales "
       "logarithmic)</text>\n";

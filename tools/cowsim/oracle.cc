@@ -42,6 +42,7 @@ class Comparison {
   Result<std::string> step(const sim::Operation& op) {
     COWFS_ASSIGN(const oracle::Observation seen, kernel_.perform(op, machine_));
     const std::uint64_t faults_before = faults();
+    target_was_dirty_ = is_dirty(op);
     const sim::StepResult result = machine_.apply(op);
     ++steps_;
     if (seen.outcome != result.outcome) {
@@ -69,10 +70,15 @@ class Comparison {
     return machine_.counters().missing_faults + machine_.counters().protection_faults;
   }
 
+  bool is_dirty(const sim::Operation& op) const {
+    const sim::Entry* entry = machine_.entry(op.process, op.name, op.pages.first);
+    return entry != nullptr && entry->dirty;
+  }
+
   bool may_be_written_back(const sim::Operation& op) const {
     const sim::AddressSpace* space = machine_.space_of(op.process);
     const sim::Area* area = space == nullptr ? nullptr : space->find(op.name);
-    return op.verb == sim::Verb::kWrite && area != nullptr && area->shared &&
+    return op.verb == sim::Verb::kWrite && target_was_dirty_ && area != nullptr && area->shared &&
            machine_.objects().at(*area->object).kind == sim::FileKind::kDisk;
   }
 
@@ -96,6 +102,7 @@ class Comparison {
     std::map<Identity, std::uint64_t> frames;
     std::map<std::uint64_t, Identity> owners;
     std::map<Identity, std::uint64_t> entries;
+    std::map<std::string, std::uint64_t> pages_now;
     std::set<sim::SpaceId> seen;
     for (const auto& [name, process] : machine_.processes()) {
       if (process.state == sim::ProcessState::kZombie || !seen.insert(process.space).second)
@@ -108,6 +115,7 @@ class Comparison {
           if (difference.empty() && entry != nullptr && entry->present()) {
             const Identity id = identity(entry->frame);
             ++entries[id];
+            pages_now[page_name(name, area.name, i)] = pages[i].frame;
             frames[id] = pages[i].frame;
             const auto [owner, fresh] = owners.try_emplace(pages[i].frame, id);
             if (!fresh && owner->second != id)
@@ -119,6 +127,7 @@ class Comparison {
       }
     }
     frames_ = std::move(frames);
+    pages_ = std::move(pages_now);
     return compare_counts(entries);
   }
 
@@ -127,19 +136,23 @@ class Comparison {
     const sim::Entry* entry = machine_.entry(place.process, place.area, place.page);
     const bool present = entry != nullptr && entry->present();
     if (!present) return seen.present ? "the kernel has the page mapped, the simulator not" : "";
-    const bool is_target = op.name == place.area && op.pages.first == place.page;
+    const bool is_target = same_space(op.process, place.process) && op.name == place.area &&
+                           op.pages.first == place.page;
     if (!seen.present) {
-      if (options_.strict || is_target || !mapped_around(result))
+      if (options_.strict || is_target || !has_event(result, sim::EventKind::kFaultAround))
         return "the simulator has the page mapped, the kernel not";
       machine_.adopt_unmapped(place.process, place.area, place.page);
       ++adopted_.left_out;
       return {};
     }
+    const auto before = pages_.find(page_name(place.process, place.area, place.page));
+    if (is_target && has_event(result, sim::EventKind::kCopy) && before != pages_.end() &&
+        before->second == seen.frame) {
+      return "the simulator copied the page, the kernel let its owner take it";
+    }
     const auto known = frames_.find(identity(entry->frame));
     if (known == frames_.end() || known->second == seen.frame) return {};
-    const bool reused = std::ranges::any_of(result.events, [](const sim::Event& event) {
-      return event.kind == sim::EventKind::kReuse;
-    });
+    const bool reused = has_event(result, sim::EventKind::kReuse);
     if (options_.strict || !is_target || !reused)
       return "the kernel moved the page to another frame";
     machine_.adopt_copy(place.process, place.area, place.page);
@@ -147,10 +160,21 @@ class Comparison {
     return {};
   }
 
-  static bool mapped_around(const sim::StepResult& result) {
-    return std::ranges::any_of(result.events, [](const sim::Event& event) {
-      return event.kind == sim::EventKind::kFaultAround;
-    });
+  /// The same process, or a vfork child and its parent.
+  bool same_space(const std::string& one, const std::string& other) const {
+    const sim::Process* left = machine_.process(one);
+    const sim::Process* right = machine_.process(other);
+    return left != nullptr && right != nullptr && left->space == right->space;
+  }
+
+  static bool has_event(const sim::StepResult& result, sim::EventKind kind) {
+    return std::ranges::any_of(result.events,
+                               [kind](const sim::Event& event) { return event.kind == kind; });
+  }
+
+  static std::string page_name(const std::string& process, const std::string& area,
+                               std::uint32_t page) {
+    return fmt::format("{}:{}.{}", process, area, page);
   }
 
   std::string compare_counts(const std::map<Identity, std::uint64_t>& entries) {
@@ -168,6 +192,8 @@ class Comparison {
   sim::Machine machine_;
   oracle::Processes& kernel_;
   std::map<Identity, std::uint64_t> frames_;
+  std::map<std::string, std::uint64_t> pages_;  // the kernel's frames after the last step, by page
+  bool target_was_dirty_ = false;               // of the access under way
   Adopted adopted_;
   std::uint64_t steps_ = 0;
 };
