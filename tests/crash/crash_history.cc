@@ -18,7 +18,7 @@ constexpr std::uint64_t kWorkEvery = 3;
 constexpr std::uint64_t kStructureEvery = 17;
 constexpr std::uint64_t kSecondEvery = 29;
 constexpr std::uint64_t kOlderSlotEvery = 5;
-constexpr std::uint64_t kJournalSegmentBytes = 64 << 10;  // so that segments come to be used again
+constexpr std::uint64_t kJournalSegmentBytes = 16 << 10;  // so that segments come to be used again
 
 /// Makes the newest superblock slot unreadable; false where it is the only one.
 bool damage_newest_slot(MemoryStorage& image) {

@@ -32,8 +32,8 @@ StoreOptions options() {
   StoreOptions options;
   options.background = false;
   options.reserve_bytes = 0;
-  options.journal_segment_bytes = 64 << 10;  // as in the undisturbed run
-  options.journal_bytes = 8 * (64 << 10);
+  options.journal_segment_bytes = 16 << 10;  // as in the undisturbed run
+  options.journal_bytes = 8 * (16 << 10);
   options.node_cache_bytes = 0;  // so that nodes are read, too
   return options;
 }
