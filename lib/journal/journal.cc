@@ -30,7 +30,10 @@ Result<void> Journal::begin(const StoreId& store, std::uint64_t previous, std::u
   session_ = XXH3_64bits(session.data(), session.size());
   last_ = previous;
   durable_before_ = old.durable;
-  for (const std::uint64_t number : old.needed) live_.push_back({number, previous});
+  for (const std::uint64_t number : old.needed) {
+    live_.push_back({number, previous});
+    unsynced_.insert(number);  // what a killed process wrote last was never synced
+  }
   ready_ = old.ready;
   for (const auto* numbers : {&old.needed, &old.ready}) {
     if (!numbers->empty()) next_number_ = std::max(next_number_, numbers->back() + 1);

@@ -29,6 +29,10 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
     if (record.type == RecordType::kMark) reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
     return {};
   }));
+  // Where a session has begun, what lay behind the record before it was dropped: none of that is missing.
+  if (const auto follower = reader.followers_.find(reader.chain_end_); follower != reader.followers_.end()) {
+    reader.chain_end_ = std::max(reader.chain_end_, reader.heads_.at(follower->second).first - 1);
+  }
   // A session that followed a power cut goes on before the mark that says how far: its head says so instead.
   for (const auto& [segment, head] : reader.heads_) {
     reader.marked_ = std::max(reader.marked_, std::min(head.durable, reader.chain_end_));

@@ -18,7 +18,7 @@ constexpr std::uint64_t kWorkEvery = 3;
 constexpr std::uint64_t kStructureEvery = 17;
 constexpr std::uint64_t kSecondEvery = 29;
 constexpr std::uint64_t kOlderSlotEvery = 5;
-constexpr std::uint64_t kJournalSegmentBytes = 64 << 10;  // so that segments come to be used again
+constexpr std::uint64_t kJournalSegmentBytes = 16 << 10;  // so that segments come to be used again
 
 /// Makes the newest superblock slot unreadable; false where it is the only one.
 bool damage_newest_slot(MemoryStorage& image) {
@@ -92,9 +92,15 @@ Result<void> CrashHistory::run(std::uint64_t seed, std::size_t operations) {
   storage_.start_recording();
   COWFS_TRY(FileSystem::format(*weakened(std::make_unique<BorrowedStorage>(storage_)),
                                crash_user(), 0755, {.seed = 7}));
-  COWFS_ASSIGN(const auto file_system,
-               FileSystem::open(weakened(std::make_unique<BorrowedStorage>(storage_)), options()));
-  Workload workload(*file_system, storage_, reference_, seed);
+  std::unique_ptr<FileSystem> file_system;
+  const auto reopen = [&]() -> Result<FileSystem*> {
+    file_system.reset();
+    COWFS_ASSIGN(file_system, FileSystem::open(
+                                  weakened(std::make_unique<BorrowedStorage>(storage_)), options()));
+    return file_system.get();
+  };
+  COWFS_TRY(reopen());
+  Workload workload(*file_system, reopen, storage_, reference_, seed);
   COWFS_TRY(workload.prepare());
   while (reference_.size() < operations) COWFS_TRY(workload.step());
   storage_.stop_recording();

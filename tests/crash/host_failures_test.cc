@@ -19,7 +19,7 @@
 namespace cowfs {
 namespace {
 
-constexpr std::size_t kOperations = 80;
+constexpr std::size_t kOperations = 60;
 
 struct Fault {
   std::uint64_t call = 0;  // of those that are counted, from the end of the preparation on
@@ -32,8 +32,8 @@ StoreOptions options() {
   StoreOptions options;
   options.background = false;
   options.reserve_bytes = 0;
-  options.journal_segment_bytes = 64 << 10;  // as in the undisturbed run
-  options.journal_bytes = 8 * (64 << 10);
+  options.journal_segment_bytes = 16 << 10;  // as in the undisturbed run
+  options.journal_bytes = 8 * (16 << 10);
   options.node_cache_bytes = 0;  // so that nodes are read, too
   return options;
 }
@@ -50,6 +50,7 @@ class FaultyRun {
   bool works_on_afterwards() const { return works_on_; }
 
  private:
+  Result<FileSystem*> reopen();
   void start(const Fault& fault);
   void work(const Fault& fault);
   CrashBounds bounds() const;
@@ -61,7 +62,7 @@ class FaultyRun {
   const Judge judge_;
   const std::uint64_t seed_;
   MemoryStorage memory_;
-  FaultyStorage* faulty_ = nullptr;
+  std::unique_ptr<FaultyStorage> faulty_;
   std::unique_ptr<FileSystem> file_system_;
   Reference reference_;
   std::optional<Workload> workload_;
@@ -72,15 +73,19 @@ class FaultyRun {
   bool works_on_ = false;
 };
 
+Result<FileSystem*> FaultyRun::reopen() {
+  file_system_.reset();
+  COWFS_ASSIGN(file_system_,
+               FileSystem::open(std::make_unique<BorrowedStorage>(*faulty_), options()));
+  return file_system_.get();
+}
+
 void FaultyRun::start(const Fault& fault) {
   memory_.start_recording();
   ASSERT_THAT(FileSystem::format(memory_, crash_user(), 0755, {.seed = 7}), IsOk());
-  auto faulty = std::make_unique<FaultyStorage>(memory_);
-  faulty_ = faulty.get();
-  auto opened = FileSystem::open(std::move(faulty), options());
-  ASSERT_THAT(opened, IsOk());
-  file_system_ = std::move(*opened);
-  workload_.emplace(*file_system_, memory_, reference_, seed_);
+  faulty_ = std::make_unique<FaultyStorage>(memory_);
+  ASSERT_THAT(reopen(), IsOk());
+  workload_.emplace(*file_system_, [this] { return reopen(); }, memory_, reference_, seed_);
   ASSERT_THAT(workload_->prepare(), IsOk());
   faulty_->count_only([this, &fault](const StorageCall& call) {
     if (!fault.counted(call)) return false;
@@ -166,10 +171,10 @@ bool FaultyRun::run(const Fault& fault) {
   SCOPED_TRACE(struck_ ? to_string(*struck_) + ", operation " +
                              undisturbed_.operation(bounds().begun).text
                        : "no fault");
-  check_live();
+  if (file_system_ != nullptr) check_live();  // else opening it failed
   check_restart(memory_.kill_image(), Loss::kProcess);
   check_restart(memory_.crash_image(memory_.call_count(), {CrashVariant::kNone, 1}), Loss::kPower);
-  check_going_on(fault);
+  if (file_system_ != nullptr) check_going_on(fault);
   return struck;
 }
 

@@ -127,6 +127,11 @@ Result<void> change_main(FileSystem& file_system, const VolumeState& seen) {
   COWFS_ASSIGN(const std::string read, read_all(*main, file.inode, text.size() + 100));
   COWFS_TRY(expect(read == std::string(100, '\0') + text, "a write after the crash is not there"));
   COWFS_TRY(main->sync(file.inode, false));
+  // Blocks that nobody has written are zero: no place is used twice.
+  COWFS_TRY(main->allocate(crash_user(), file.inode, AllocateMode::kAllocate, 12288, 12288, false));
+  COWFS_ASSIGN(const std::string fresh, read_all(*main, file.inode, 24576));
+  COWFS_TRY(expect(fresh.substr(12288) == std::string(12288, '\0'),
+                   "blocks that were never written show old bytes"));
   COWFS_TRY(main->unlink(crash_user(), kRootInode, "after"));
   return file_system.delete_volume(crash_user(), cut.id);
 }

@@ -15,16 +15,21 @@ inline constexpr bool kSanitized = false;
 #endif
 
 struct RunSize {
-  std::uint64_t seeds;     // 1 to this
+  std::uint64_t first_seed;
+  std::uint64_t last_seed;
   std::size_t operations;  // of each history
   std::uint64_t choices;   // at each cut
   std::size_t stride;      // between cuts
 };
 
 inline RunSize run_size() {
-  if (std::getenv("COWFS_LONG") != nullptr) return {400, 150, 3 * kCrashVariants, 1};
-  if (kSanitized) return {4, 150, kCrashVariants, 7};
-  return {56, 150, kCrashVariants, 1};
+  RunSize size{1, 40, 150, kCrashVariants, 1};
+  if (kSanitized) size = {1, 4, 150, kCrashVariants, 7};
+  if (std::getenv("COWFS_LONG") != nullptr) size = {1, 400, 150, 3 * kCrashVariants, 1};
+  if (const char* seed = std::getenv("COWFS_SEED")) {
+    size.first_seed = size.last_seed = std::strtoull(seed, nullptr, 0);
+  }
+  return size;
 }
 
 }  // namespace cowfs

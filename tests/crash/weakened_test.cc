@@ -55,7 +55,7 @@ TEST_P(Weakened, IsCaught) {
   if (kSanitized) GTEST_SKIP() << "the unsanitized run shows it";
   const RunSize size = run_size();
   std::uint64_t states = 0;
-  for (std::uint64_t seed = 1; seed <= size.seeds; ++seed) {
+  for (std::uint64_t seed = size.first_seed; seed <= size.last_seed; ++seed) {
     const auto history = CrashHistory::record(seed, size.operations, GetParam());
     ASSERT_THAT(history, IsOk()) << "seed " << seed;
     const auto failure = (*history)->check_all(seed, size.choices, size.stride);

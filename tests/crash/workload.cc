@@ -16,9 +16,10 @@ RequestContext crash_user() {
   return context;
 }
 
-Workload::Workload(FileSystem& file_system, MemoryStorage& storage, Reference& reference,
-                   std::uint64_t seed)
-    : file_system_(file_system),
+Workload::Workload(FileSystem& file_system, Reopen reopen, MemoryStorage& storage,
+                   Reference& reference, std::uint64_t seed)
+    : file_system_(&file_system),
+      reopen_(std::move(reopen)),
       storage_(storage),
       reference_(reference),
       random_(seed),
@@ -32,7 +33,7 @@ void Workload::begin(std::string text) {
 
 Result<void> Workload::end() {
   current_.acknowledged_at = storage_.call_count();
-  return model_.log(file_system_, reference_, std::move(current_));
+  return model_.log(*file_system_, reference_, std::move(current_));
 }
 
 std::string Workload::bytes_of(std::uint64_t length) {
@@ -62,7 +63,7 @@ Result<Workload::Target> Workload::some_volume(bool writable) {
   const std::uint64_t chosen = below(volumes.size());
   Target target;
   target.live = volumes[chosen];
-  COWFS_ASSIGN(target.volume, file_system_.volume(names[chosen]));
+  COWFS_ASSIGN(target.volume, file_system_->volume(names[chosen]));
   return target;
 }
 
@@ -102,17 +103,17 @@ bool Workload::is_open(const LiveVolume& volume, InodeNumber file) {
 }
 
 Result<void> Workload::prepare() {
-  COWFS_ASSIGN(const auto main, file_system_.volume("main"));
+  COWFS_ASSIGN(const auto main, file_system_->volume("main"));
   COWFS_ASSIGN(const Attributes made,
                main->make_directory(crash_user(), kRootInode, "d", 0755));
   LiveVolume& live = model_.volume("main");
   live.directories.insert(made.inode);
   live.names[{kRootInode, "d"}] = made.inode;
-  COWFS_TRY(file_system_.store().sync());
+  COWFS_TRY(file_system_->store().sync());
   begin("the beginning");
   current_.acknowledged_at = storage_.call_count();
   current_.durable_to = 0;
-  return model_.log(file_system_, reference_, std::move(current_));
+  return model_.log(*file_system_, reference_, std::move(current_));
 }
 
 Result<void> Workload::step() {
@@ -120,13 +121,14 @@ Result<void> Workload::step() {
     std::uint64_t weight;
     Result<void> (Workload::*make)();
   };
-  static constexpr std::array<Choice, 23> kChoices = {{
+  static constexpr std::array<Choice, 25> kChoices = {{
       {8, &Workload::create},      {16, &Workload::write},        {10, &Workload::append},
       {6, &Workload::truncate},    {6, &Workload::punch},         {4, &Workload::rename},
       {2, &Workload::exchange},    {3, &Workload::link},          {4, &Workload::unlink},
       {2, &Workload::unlink_open}, {2, &Workload::close_one},     {3, &Workload::directory},
       {3, &Workload::attribute},   {8, &Workload::clone},         {4, &Workload::fork},
       {1, &Workload::rename_volume}, {2, &Workload::delete_volume}, {8, &Workload::sync_some_file},
+      {2, &Workload::kill},        {3, &Workload::overwrite_and_fork},
       {3, &Workload::open},        {3, &Workload::checkpoint},
       {3, &Workload::sync_all},    {2, &Workload::reclaim},       {4, &Workload::replace_by_rename},
   }};

@@ -4,6 +4,7 @@
 // handful of volumes. Each operation is logged with the host calls that it made.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <random>
 #include <string>
@@ -16,8 +17,11 @@ namespace cowfs {
 
 class Workload {
  public:
+  /// Ends the file system as a kill does, and opens it again.
+  using Reopen = std::function<Result<FileSystem*>()>;
+
   /// `storage` is the one that records; all outlive this.
-  Workload(FileSystem& file_system, MemoryStorage& storage, Reference& reference,
+  Workload(FileSystem& file_system, Reopen reopen, MemoryStorage& storage, Reference& reference,
            std::uint64_t seed);
 
   /// Makes what is there at the beginning, and syncs: the first entry of the log.
@@ -77,9 +81,11 @@ class Workload {
   Result<void> sync_some_file();
   Result<void> sync_all();
   Result<void> checkpoint();
+  Result<void> kill();
   Result<void> reclaim();
   // Series.
   Result<void> replace_by_rename();
+  Result<void> overwrite_and_fork();
 
   void begin(std::string text);
   Result<void> end();
@@ -87,7 +93,8 @@ class Workload {
   void name_lost(const Target& target, InodeNumber file);
   bool is_open(const LiveVolume& volume, InodeNumber file);
 
-  FileSystem& file_system_;
+  FileSystem* file_system_;
+  const Reopen reopen_;
   MemoryStorage& storage_;
   Reference& reference_;
   LiveModel model_;

@@ -1,6 +1,7 @@
 // Operations on file data: write, append, truncate, punch, clone, and syncs.
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "tests/crash/workload.h"
 
@@ -131,7 +132,7 @@ Result<void> Workload::sync_some_file() {
 
 Result<void> Workload::sync_all() {
   begin("sync");
-  COWFS_TRY(file_system_.store().sync());
+  COWFS_TRY(file_system_->store().sync());
   current_.durable_to = reference_.size();
   current_.all_data_durable = true;
   return end();
@@ -139,13 +140,25 @@ Result<void> Workload::sync_all() {
 
 Result<void> Workload::checkpoint() {
   begin("checkpoint");
-  COWFS_TRY(file_system_.store().checkpoint());
+  COWFS_TRY(file_system_->store().checkpoint());
+  return end();
+}
+
+// The host has all that was written; what programs had open is closed.
+Result<void> Workload::kill() {
+  begin("kill");
+  COWFS_ASSIGN(file_system_, reopen_());
+  for (const Opened& opened : std::exchange(opened_, {})) {
+    LiveVolume& live = model_.volume(opened.volume);
+    const auto file = live.files.find(opened.file);
+    if (file != live.files.end() && file->second.links == 0) model_.forget(live, opened.file);
+  }
   return end();
 }
 
 Result<void> Workload::reclaim() {
   begin("reclaim");
-  COWFS_TRY(file_system_.store().reclaim_now());
+  COWFS_TRY(file_system_->store().reclaim_now());
   return end();
 }
 

@@ -1,6 +1,8 @@
 // Operations on names, extended attributes and volumes.
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "tests/crash/workload.h"
 
 namespace cowfs {
@@ -144,7 +146,7 @@ Result<void> Workload::close_one() {
   const Opened opened = opened_[chosen];
   opened_.erase(opened_.begin() + static_cast<std::ptrdiff_t>(chosen));
   begin("close " + std::to_string(raw(opened.file)));
-  COWFS_ASSIGN(const auto volume, file_system_.volume(opened.volume));
+  COWFS_ASSIGN(const auto volume, file_system_->volume(opened.volume));
   volume->close_file(opened.file, true);
   LiveVolume& live = model_.volume(opened.volume);
   const bool gone = live.files.at(opened.file).links == 0 && !is_open(live, opened.file);
@@ -206,7 +208,7 @@ Result<void> Workload::fork() {
   const std::string name = "v" + std::to_string(next_name_++);
   begin("fork " + std::to_string(raw(parent.live->id)) + " as " + name);
   COWFS_ASSIGN(const VolumeInfo made,
-               file_system_.create_volume(crash_user(), parent.live->id, name, kind));
+               file_system_->create_volume(crash_user(), parent.live->id, name, kind));
   LiveVolume child = *parent.live;
   child.id = made.id;
   child.read_only = kind == VolumeKind::kSnapshot;
@@ -218,6 +220,22 @@ Result<void> Workload::fork() {
   return end();
 }
 
+// An open file is overwritten in place, its volume forked, and another file synced: the fork is
+// durable then, and with it the data that it shares.
+Result<void> Workload::overwrite_and_fork() {
+  COWFS_ASSIGN(const auto target, some_file(true));
+  if (!target || target->live->files.at(target->file).bytes->empty()) return {};
+  COWFS_TRY(sync_all());
+  COWFS_TRY(target->volume->open_file(target->file, true));
+  for (const auto& [volume_name, volume] : model_.volumes()) {
+    if (&volume == target->live) opened_.push_back({volume_name, target->file});
+  }
+  const std::uint64_t size = target->live->files.at(target->file).bytes->size();
+  COWFS_TRY(write_at(*target, 0, 1 + below(std::min<std::uint64_t>(size, 6000))));
+  if (model_.volumes().size() <= 3) COWFS_TRY(fork());
+  return sync_some_file();
+}
+
 Result<void> Workload::rename_volume() {
   for (auto& [name, volume] : model_.volumes()) {
     const std::string old = name;
@@ -226,7 +244,7 @@ Result<void> Workload::rename_volume() {
     if (old == "main" || open) continue;
     const std::string renamed = "r" + std::to_string(next_name_++);
     begin("rename volume " + old + " to " + renamed);
-    COWFS_TRY(file_system_.rename_volume(crash_user(), volume.id, renamed));
+    COWFS_TRY(file_system_->rename_volume(crash_user(), volume.id, renamed));
     auto node = model_.volumes().extract(old);
     node.key() = renamed;
     model_.volumes().insert(std::move(node));
@@ -245,7 +263,7 @@ Result<void> Workload::delete_volume() {
   if (names.empty()) return {};
   const std::string name = names[below(names.size())];
   begin("delete volume " + name);
-  COWFS_TRY(file_system_.delete_volume(crash_user(), model_.volume(name).id));
+  COWFS_TRY(file_system_->delete_volume(crash_user(), model_.volume(name).id));
   model_.volumes().erase(name);
   return end();
 }
