@@ -83,6 +83,8 @@ Result<void> ObjectSpace::created_again(const Tree& store_tree, ObjectNumber obj
   if (known || states_.contains(object)) return {};
   states_[object] = State{record, true, false};
   left_open_.push_back(object);
+  // Of a session that the slot knows nothing of: the older slot's reserve ends below its numbers.
+  if (raw(object) >= next_object_) next_object_ = object_limit_ = raw(object) + kNumberStep;
   return {};
 }
 

@@ -8,6 +8,13 @@ std::unexpected<Error> misfit(const JournalRecord& record) {
               "the journal is damaged: record " + std::to_string(record.sequence) + " does not fit the store");
 }
 
+// Numbers that a later session than the slot's gave out lie above what the slot reserved.
+void note_inode(StoreCore& core, std::string_view key) {
+  if (kind_of(key) != KeyKind::kInode) return;
+  const auto inode = ByteReader(key).be<std::uint64_t>();
+  if (inode >= core.next_inode) core.next_inode = core.inode_limit = std::min(inode + kNumberStep, kInodeLimit);
+}
+
 Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
   const auto logged = decode_transaction(record.body);
   if (!logged) return misfit(record);
@@ -15,6 +22,7 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
   for (const auto& change : transaction.changes()) {
     if (core.volumes.find(change.volume) == nullptr) return misfit(record);
   }
+  for (const auto& change : transaction.changes()) note_inode(core, change.key);
   for (const BlockRange& range : logged->taken) COWFS_TRY(core.objects.taken_again(core.store_tree(), range));
   if (!core.omits(Omit::kRecoveredDataSynced)) {
     // The process may have died before it made them durable, and this one would not know that they are not.
