@@ -49,7 +49,7 @@ run_seeds() {  # run_seeds BASE COUNT STEPS
 }
 
 promise_random_changes_in_all_volumes_agree_with_a_plain_reference() {
-  run_seeds 1 "$(long && echo 200 || echo 3)" 1500
+  run_seeds 1 "$(long && echo 200 || echo 2)" 1500
 }
 
 run_promises "$@"
