@@ -139,6 +139,23 @@ on_full_host() {
 }
 room_again() { head -c 10000000 /dev/zero | tr '\0' x >"$MNT/probe" 2>/dev/null && rm "$MNT/probe"; }
 promise_a_full_ext4_host_is_reported_and_survived() { on_full_host ext4 128M; }
+# btrfs writes each block to a new place unless it is told not to: nodes have to be writable all the same.
+promise_a_full_btrfs_host_takes_deletes() {
+  only_cowfs
+  need_cowfs
+  host_image btrfs 256M "$T/host"
+  STORE=$T/host/store
+  make_store "$STORE"
+  start_cowfs "$STORE" "$MNT"
+  refused 'No space left' dd if=/dev/zero of="$MNT/fill" bs=1M
+  mkdir "$MNT/small"
+  refused 'No space left' bash -c "i=0; while i=\$((i + 1)); do echo x >'$MNT/small/\$i' || exit 1; done"
+  sync "$MNT/fill"
+  timeout 60 rm -r "$MNT/fill" "$MNT/small"
+  eventually 60 "room again after rm" room_again
+  stop_cowfs "$MNT"
+  umount "$T/host"
+}
 promise_a_full_tmpfs_host_is_reported_and_survived() { on_full_host tmpfs 100M; }
 
 promise_df_tells_the_hosts_room() {
