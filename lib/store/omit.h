@@ -16,7 +16,6 @@ enum class Omit : std::uint8_t {
   kReplayLimit,          // after a power cut records count up to the last mark only
   kJournalHeld,          // segments are used again only when neither slot needs them
   kJournalBeforeSlot,    // a checkpoint makes the journal durable, for the older slot, before it switches slots
-  kFreesHeld,            // freed blocks keep their bytes until neither slot refers to them
   kNodesHeld,            // freed nodes keep their bytes until neither slot refers to them
   kOtherSlotHeld,        // at opening, the nodes of the older slot are held
   kInFlightRecorded,     // a checkpoint records blocks on their way to an extent

@@ -144,8 +144,8 @@ Result<Reclaimer::Batch> Reclaimer::next_batch() {
   const std::uint64_t durable = core_.superblock.checkpoint;
   COWFS_TRY(core_.store_tree().scan(kind_prefix(KeyKind::kPendingFree), [&](std::string_view key, std::string_view value) {
     const auto pending = decode_pending_free(key, value);
-    const bool held = pending && pending->checkpoint + (core_.omits(Omit::kFreesHeld) ? 0 : 1) > durable;
-    if (!pending || held) return false;
+    // (The journal alone would do: it leads the older slot past the release. Bytes are kept all the same, for a slot without a journal.)
+    if (!pending || pending->checkpoint >= durable) return false;
     batch.items.push_back(*pending);
     if (pending->range.count == 0) batch.removals.insert(pending->range.object);
     else batch.punches.push_back(*pending);

@@ -23,7 +23,7 @@ struct RunSize {
 };
 
 inline RunSize run_size() {
-  RunSize size{1, 40, 150, kCrashVariants, 1};
+  RunSize size{1, 24, 150, kCrashVariants, 1};
   if (kSanitized) size = {1, 4, 150, kCrashVariants, 7};
   if (std::getenv("COWFS_LONG") != nullptr) size = {1, 400, 150, 3 * kCrashVariants, 1};
   if (const char* seed = std::getenv("COWFS_SEED")) {

@@ -145,6 +145,32 @@ TEST_F(SyncTest, ACopyIsSyncedWithWhatItsSourceOverwrote) {
   memory_->stop_recording();
 }
 
+// What a write that was cut short left past the end of a file must not come to light when the file grows.
+class ZerosPastTheEnd : public SyncTest {
+ protected:
+  std::string grown_after_power_cut() {
+    const InodeNumber file = make_file("file", 100);
+    EXPECT_THAT(file_system_->store().sync(), IsOk());
+    const BlockRange place = [&] {
+      const ReadView view(file_system_->store());
+      return find_extents(view, kMainVolume, file, {0, 1}).value().front().blocks;
+    }();
+    const std::string block = pattern(100) + std::string(kBlockSize - 100, 'x');
+    EXPECT_THAT(file_system_->store().write_blocks(place.object, place.first, bytes_of(block)), IsOk());
+    EXPECT_THAT(file_system_->store().sync_data(place.object), IsOk());
+    memory_->start_recording();
+    write(file, 8192, "grown");
+    EXPECT_THAT(main_->sync(file, true), IsOk());
+    const std::string found = after_power_cut(file, 8197);
+    memory_->stop_recording();
+    return found;
+  }
+};
+
+TEST_F(ZerosPastTheEnd, AreDurableWithTheSizeThatShowsThem) {
+  EXPECT_EQ(grown_after_power_cut(), pattern(100) + std::string(8092, '\0') + "grown");
+}
+
 TEST_F(SyncTest, ASyncOfADirectoryMakesNamesDurable) {
   const InodeNumber file = make_file("file", 100);
   sync(file, false);
