@@ -267,7 +267,7 @@ DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offs
 
 DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
                                           bool make_holes, std::atomic<std::uint64_t>& progress) {
-  constexpr std::size_t kBufferBytes = std::size_t{256} << 10;  // measured: more brings nothing
+  constexpr std::size_t kBufferBytes = std::size_t{256} << 10;  // not yet measured against other sizes
   static thread_local const std::unique_ptr<std::byte[]> buffer(new std::byte[kBufferBytes]);
   PageDropper dropper(ends, offset, length);
   std::uint64_t done = 0;
