@@ -61,6 +61,13 @@ class Cowsim : public testing::Test {
   TempDir dir_;
 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+constexpr const char* kNotUnderSanitizers = "sanitizers map memory and handle SIGSEGV themselves: the plain build shows it";
+
 TEST_F(Cowsim, RunPrintsTheSameLogForTheSameTrace) {
   const std::string file = trace(
       "proc p1 ; p1 map A anon private 1 ; p1 write A.0 'a'\np1 fork p2\np2 write A.0 'b'\nexpect "
@@ -149,12 +156,14 @@ TEST_F(Cowsim, EveryPlantedMistakeIsFound) {
 }
 
 TEST_F(Cowsim, AgreesWithTheKernel) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
   const Answer answer = cowsim(is_long() ? "oracle --seeds=1..2000" : "oracle --seeds=1..40");
   if (answer.code == 77) GTEST_SKIP() << answer.text;
   EXPECT_EQ(answer.code, 0) << answer.text;
 }
 
 TEST_F(Cowsim, AgreesWithTheKernelOnDiskFiles) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
   const Answer answer = cowsim(std::string("oracle --disk=") + dir_.path().string() +
                                (is_long() ? " --seeds=1..2000" : " --seeds=1..20"));
   if (answer.code == 77) GTEST_SKIP() << answer.text;
@@ -164,15 +173,14 @@ TEST_F(Cowsim, AgreesWithTheKernelOnDiskFiles) {
 }
 
 TEST_F(Cowsim, ValuesOfTheTextbookAgreeWithTheKernelWithoutPrivileges) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
   const Answer answer = cowsim(is_long() ? "oracle --profile=textbook --seeds=1..2000"
                                          : "oracle --profile=textbook --seeds=1..30");
   EXPECT_EQ(answer.code, 0) << answer.text;
 }
 
 TEST_F(Cowsim, AgreesWithPageFaultsOfItsOwn) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers handle SIGSEGV themselves";
-#endif
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
   const Answer answer = cowsim(is_long() ? "live --seeds=1..1000" : "live --seeds=1..60");
   if (answer.code == 77) GTEST_SKIP() << answer.text;
   EXPECT_EQ(answer.code, 0) << answer.text;
