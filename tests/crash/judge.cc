@@ -9,7 +9,7 @@
 namespace cowfs {
 namespace {
 
-std::string volume_difference(const VolumeState& seen, const VolumeState& expected) {
+std::string volume_difference(const ExpectedVolume& seen, const ExpectedVolume& expected) {
   if (seen.id != expected.id || seen.read_only != expected.read_only) return "another volume";
   for (const auto& [name, inode] : expected.names) {
     if (!seen.names.contains(name)) return fmt::format("'{}' is missing", name.second);
@@ -62,7 +62,7 @@ const FileVersion& Judge::expected_version(const std::string& volume, FileId fil
 }
 
 std::optional<std::string> Judge::file_complaint(FileSystem& file_system,
-                                                 const VolumeState& volume, InodeNumber inode,
+                                                 const ExpectedVolume& volume, InodeNumber inode,
                                                  const FileVersion& expected,
                                                  const Candidate& candidate) const {
   const FileVersion& seen = *volume.files.at(inode);

@@ -29,7 +29,7 @@ class Judge {
   };
   std::optional<std::string> data_complaint(FileSystem& file_system, const StoreState& seen,
                                             const Candidate& candidate) const;
-  std::optional<std::string> file_complaint(FileSystem& file_system, const VolumeState& volume,
+  std::optional<std::string> file_complaint(FileSystem& file_system, const ExpectedVolume& volume,
                                             InodeNumber inode, const FileVersion& expected,
                                             const Candidate& candidate) const;
   /// The version that the file must have, but for writes in place.

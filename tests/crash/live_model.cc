@@ -71,8 +71,8 @@ Result<FileState> LiveModel::version_of(Store& store, const LiveVolume& volume,
   return FileState(std::move(version));
 }
 
-std::shared_ptr<const VolumeState> LiveModel::state_of(const LiveVolume& volume) {
-  auto state = std::make_shared<VolumeState>();
+std::shared_ptr<const ExpectedVolume> LiveModel::state_of(const LiveVolume& volume) {
+  auto state = std::make_shared<ExpectedVolume>();
   state->id = volume.id;
   state->read_only = volume.read_only;
   state->names = volume.names;

@@ -27,7 +27,7 @@ struct LiveVolume {
   std::map<std::pair<InodeNumber, std::string>, InodeNumber> names;
   std::map<InodeNumber, LiveFile> files;  // those without a name, too
   std::set<InodeNumber> directories{kRootInode};
-  std::shared_ptr<const VolumeState> logged;
+  std::shared_ptr<const ExpectedVolume> logged;
 };
 
 class LiveModel {
@@ -56,7 +56,7 @@ class LiveModel {
 
  private:
   Result<FileState> version_of(Store& store, const LiveVolume& volume, InodeNumber inode);
-  static std::shared_ptr<const VolumeState> state_of(const LiveVolume& volume);
+  static std::shared_ptr<const ExpectedVolume> state_of(const LiveVolume& volume);
 
   std::map<std::string, LiveVolume> volumes_;
   std::set<FileId> touched_;

@@ -54,7 +54,7 @@ Result<std::vector<Entry>> entries_of(Volume& volume, InodeNumber directory) {
   return entries;
 }
 
-Result<void> observe_directory(Volume& volume, InodeNumber directory, VolumeState& state) {
+Result<void> observe_directory(Volume& volume, InodeNumber directory, ExpectedVolume& state) {
   COWFS_ASSIGN(const auto entries, entries_of(volume, directory));
   for (const Entry& entry : entries) {
     const Attributes& found = entry.attributes;
@@ -68,15 +68,15 @@ Result<void> observe_directory(Volume& volume, InodeNumber directory, VolumeStat
   return {};
 }
 
-Result<std::shared_ptr<const VolumeState>> observe_volume(FileSystem& file_system,
+Result<std::shared_ptr<const ExpectedVolume>> observe_volume(FileSystem& file_system,
                                                           const VolumeInfo& info) {
-  auto state = std::make_shared<VolumeState>();
+  auto state = std::make_shared<ExpectedVolume>();
   state->id = info.id;
   state->read_only = info.read_only;
   COWFS_ASSIGN(const auto volume, file_system.volume(info.id));
   COWFS_TRY(observe_directory(*volume, kRootInode, *state));
   state->structure = structure_of(*state);
-  return std::shared_ptr<const VolumeState>(std::move(state));
+  return std::shared_ptr<const ExpectedVolume>(std::move(state));
 }
 
 Result<void> expect(bool holds, const char* what) {
@@ -107,7 +107,7 @@ Result<void> growing_shows_zeros(Volume& volume, InodeNumber inode, std::uint64_
   return resize(volume, inode, size);
 }
 
-Result<void> change_main(FileSystem& file_system, const VolumeState& seen) {
+Result<void> change_main(FileSystem& file_system, const ExpectedVolume& seen) {
   COWFS_ASSIGN(const auto main, file_system.volume("main"));
   COWFS_ASSIGN(const VolumeInfo cut, file_system.create_volume(crash_user(), kMainVolume, "after",
                                                                VolumeKind::kSnapshot));

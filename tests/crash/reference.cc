@@ -37,7 +37,7 @@ std::uint64_t hash_attributes(const std::map<std::string, std::string>& attribut
   return hash.value();
 }
 
-std::uint64_t structure_of(const VolumeState& volume) {
+std::uint64_t structure_of(const ExpectedVolume& volume) {
   Hash hash;
   hash.add(raw(volume.id));
   hash.add(volume.read_only ? 1u : 0u);

@@ -42,7 +42,7 @@ struct FileVersion {
 };
 using FileState = std::shared_ptr<const FileVersion>;
 
-struct VolumeState {
+struct ExpectedVolume {
   VolumeId id{};
   bool read_only = false;
   std::map<std::pair<InodeNumber, std::string>, InodeNumber> names;  // by directory and name
@@ -51,12 +51,12 @@ struct VolumeState {
 };
 
 /// Volumes by name.
-using StoreState = std::map<std::string, std::shared_ptr<const VolumeState>>;
+using StoreState = std::map<std::string, std::shared_ptr<const ExpectedVolume>>;
 
 /// The first bytes, for messages.
 std::string short_text(std::string_view bytes);
 std::uint64_t hash_attributes(const std::map<std::string, std::string>& attributes);
-std::uint64_t structure_of(const VolumeState& volume);
+std::uint64_t structure_of(const ExpectedVolume& volume);
 std::uint64_t structure_of(const StoreState& state);
 
 using FileId = std::pair<VolumeId, InodeNumber>;
