@@ -1,7 +1,8 @@
 // Makes what was logged durable: data first, then a mark that vouches for it, then the journal. Concurrent callers share one flush.
 //
 // Which data a flush waits for:
-//  1. objects that got new blocks, or lost a tail, in a record that is not durable yet: the record refers to them;
+//  1. objects that got new blocks, have blocks that a copy began to share, or lost a tail, in a record that is not durable yet: the record
+//     refers to them;
 //  2. everything written so far, in place too, where the record of a fork is among them (a snapshot holds those bytes) or the caller asks;
 //  3. not what other files overwrote in place: they are the same file with other bytes, and their own fsync makes them durable.
 //

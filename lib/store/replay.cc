@@ -27,6 +27,7 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
   if (!core.omits(Omit::kRecoveredDataSynced)) {
     // The process may have died before it made them durable, and this one would not know that they are not.
     for (const BlockRange& range : logged->taken) core.objects.mark_dirty(range.object);
+    for (const BlockRange& range : transaction.retained()) core.objects.mark_dirty(range.object);
     for (const ObjectNumber object : transaction.overwritten()) core.objects.mark_dirty(object);
   }
   std::vector<NodeRef> pins;

@@ -97,6 +97,8 @@ Result<void> check_targets(StoreCore& core, const Transaction& transaction) {
 // What the record of a transaction needs to be durable with it.
 void note_needs(StoreCore& core, const Transaction& transaction, const std::vector<BlockRange>& taken) {
   for (const BlockRange& range : taken) core.group_commit.need(range.object);
+  // Whoever syncs a copy syncs what its source overwrote in place before.
+  for (const BlockRange& range : transaction.retained()) core.group_commit.need(range.object);
   if (transaction.overwrites_only() || core.omits(Omit::kClearedTailBeforeSize)) return;
   for (const ObjectNumber object : transaction.overwritten()) core.group_commit.need(object);
 }

@@ -184,7 +184,6 @@ Result<std::uint64_t> Clone::share(FileBlocks from, std::uint64_t to_first, std:
   for (const Extent& extent : source_) {
     shared.push_back({to_first + (extent.file_block - from.first), extent.blocks, kBirthShared});
     transaction.retain(extent.blocks);
-    to_.overwritten.push_back(extent.blocks.object);  // perhaps by the source: whoever syncs the target syncs that, too
   }
   edit.replace(shared);
   COWFS_TRY(commit_written(to_, edit, std::move(transaction), end));

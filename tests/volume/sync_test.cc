@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "lib/volume/tree_clone.h"
 #include "tests/support/storage_doubles.h"
 #include "tests/volume/data_fixture.h"
 
@@ -143,6 +144,26 @@ TEST_F(SyncTest, ACopyIsSyncedWithWhatItsSourceOverwrote) {
   EXPECT_THAT(Volume::clone_range(kOwner, *main_, source, 0, *main_, target, 0, 40960, false), HoldsValue(40960u));
   EXPECT_THAT(main_->sync(target, true), IsOk());
   EXPECT_EQ(after_power_cut(target, 4096), pattern(4096, 9));
+  memory_->stop_recording();
+}
+
+TEST_F(SyncTest, ACopiedTreeIsSyncedWithWhatItsSourceOverwrote) {
+  const auto tree = main_->make_directory(kOwner, kRootInode, "tree", 0755);
+  ASSERT_THAT(tree, IsOk());
+  const InodeNumber source = make_file("source", 40960);
+  ASSERT_THAT(main_->rename(kOwner, kRootInode, "source", tree->inode, "file", RenameMode::kReplace), IsOk());
+  sync(source, false);
+  memory_->start_recording();
+  write(source, 0, pattern(4096, 9));
+  TreeClone clone(kOwner, true, {main_, tree->inode, main_, kRootInode, "copy"}, {.umask = 0});
+  ASSERT_THAT(clone.begin(), IsOk());
+  while (clone.step().value_or(false)) {}
+  const auto copy = clone.publish();
+  ASSERT_THAT(copy, IsOk());
+  const auto target = main_->lookup(copy->inode, "file");
+  ASSERT_THAT(target, IsOk());
+  EXPECT_THAT(main_->sync(target->inode, true), IsOk());
+  EXPECT_EQ(after_power_cut(target->inode, 4096), pattern(4096, 9));
   memory_->stop_recording();
 }
 
