@@ -61,7 +61,6 @@ class ByteWriter {
     out_.reserve(size);
     return *this;
   }
-  std::size_t size() const { return out_.size(); }
   std::string take() { return std::move(out_); }
 
  private:

@@ -51,6 +51,11 @@ struct [[nodiscard]] Error {
   std::string text;  // may be empty where the code says it all (a lookup that misses)
 };
 
+/// Whether room on the host is missing: it may be there later.
+inline bool is_out_of_space(const Error& error) {
+  return error.code == ErrorCode::kNoSpace || error.code == ErrorCode::kQuotaExceeded;
+}
+
 template <typename T>
 using Result = std::expected<T, Error>;
 

@@ -14,8 +14,6 @@ constexpr std::size_t kMostReadySegments = 8;
 
 ArrayName array_of(std::uint64_t segment) { return {ArrayKind::kJournal, segment}; }
 
-bool is_full(const Error& error) { return error.code == ErrorCode::kNoSpace || error.code == ErrorCode::kQuotaExceeded; }
-
 Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace
@@ -64,7 +62,7 @@ Result<std::uint64_t> Journal::next_segment_number(bool frees_space) {
     const auto number = number_for_new_segment();
     const auto created = number ? create_segment(*number) : Result<void>(fail(number.error()));
     if (created) return *number;
-    if (!is_full(created.error()) || !frees_space || ready_.empty()) return fail(created.error());
+    if (!is_out_of_space(created.error()) || !frees_space || ready_.empty()) return fail(created.error());
   }
   const std::uint64_t number = ready_.back();
   ready_.pop_back();
@@ -89,8 +87,7 @@ Result<void> Journal::begin_segment(std::uint64_t first, bool frees_space) {
 Result<std::uint64_t> Journal::append(const NewRecord& record) {
   MutexLock lock(mutex_);
   COWFS_CHECK(open_);
-  const std::size_t length = (kRecordHeadSize + record.body.size() + 7) / 8 * 8;
-  if (next_.offset + length > segment_bytes_) COWFS_TRY(begin_segment(next_.sequence, record.frees_space));
+  if (next_.offset + record_length(record.body.size()) > segment_bytes_) COWFS_TRY(begin_segment(next_.sequence, record.frees_space));
   const std::string bytes = encode_record(store_, {.type = record.type,
                                                    .sequence = next_.sequence,
                                                    .durable = durable_,

@@ -21,13 +21,11 @@
 
 namespace cowfs {
 
-inline constexpr std::uint64_t kDefaultJournalBytes = std::uint64_t{1} << 30;
-
 class Journal {
  public:
   /// `limit_bytes`: the most that segments take together, at least four segments. `segment_bytes`: at most kMaxSegmentBytes; a segment
   /// holds the largest record that is ever appended (tests have small ones).
-  Journal(Storage& storage, std::uint64_t limit_bytes, std::uint64_t segment_bytes = kDefaultSegmentBytes);
+  Journal(Storage& storage, std::uint64_t limit_bytes, std::uint64_t segment_bytes);
 
   /// Segments that exist when a session begins, ascending.
   struct OldSegments {

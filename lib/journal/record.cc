@@ -18,7 +18,7 @@ std::string_view bytes_of(const StoreId& store) { return {reinterpret_cast<const
 }  // namespace
 
 std::string encode_record(const StoreId& store, const JournalRecord& record) {
-  const std::size_t length = (kRecordHeadSize + record.body.size() + 7) / 8 * 8;
+  const std::size_t length = record_length(record.body.size());
   COWFS_CHECK(length <= kMaxRecordSize);
   ByteWriter writer;
   writer.reserve(length);

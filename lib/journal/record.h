@@ -27,12 +27,13 @@ inline constexpr std::size_t kRecordHeadSize = 72;        // bytes
 inline constexpr std::size_t kMaxRecordSize = std::size_t{3} << 20;
 inline constexpr std::size_t kSegmentHeadSize = 512;
 inline constexpr std::uint64_t kDefaultSegmentBytes = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kDefaultJournalBytes = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{64} << 20;
 
 enum class RecordType : std::uint16_t {
   kTransaction = 1,
   kVolume = 2,  // a volume is forked, renamed, deleted, rid of its orphans
-  kObject = 3,  // an object is made, or takes no more blocks
+  kObject = 3,  // an object is made
   kMark = 4,    // the data that records up to a sequence refer to is durable
 };
 
@@ -45,6 +46,8 @@ struct JournalRecord {
   std::string_view body;
 };
 
+/// Bytes of a record with a body of this size.
+constexpr std::size_t record_length(std::size_t body_size) { return (kRecordHeadSize + body_size + 7) / 8 * 8; }
 /// The record as it is written; at most kMaxRecordSize bytes.
 std::string encode_record(const StoreId& store, const JournalRecord& record);
 

@@ -39,28 +39,19 @@ void Checkpointer::loop(const std::stop_token& stop, std::chrono::milliseconds i
   }
 }
 
-Result<void> Checkpointer::sync(bool clean) {
-  std::uint64_t needed = 0;
-  {
-    MutexLock lock(mutex_);
-    needed = started_ + 1;
-  }
+Result<void> Checkpointer::sync() {
+  const std::uint64_t ticket = runs_.ticket();
   MutexLock running(running_);
-  std::uint64_t mine = 0;
-  {
-    MutexLock lock(mutex_);
-    if (finished_ >= needed && !clean) return {};
-    mine = ++started_;
-  }
-  COWFS_TRY(run(clean, clean));
-  MutexLock lock(mutex_);
-  finished_ = mine;
+  if (runs_.served(ticket)) return {};
+  const std::uint64_t mine = runs_.begin();
+  COWFS_TRY(run(false, false));
+  runs_.succeeded(mine);
   return {};
 }
 
-Result<void> Checkpointer::force() {
+Result<void> Checkpointer::force(bool clean) {
   MutexLock running(running_);
-  return run(false, true);
+  return run(clean, true);
 }
 
 Result<void> Checkpointer::run(bool clean, bool forced) {
@@ -92,12 +83,12 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   // Before anything is put into the store's tree: an object that is made meanwhile (no lock keeps that out) is in the checkpoint or logged after
   // this position, or both.
   const JournalPosition position = core_.journal.position();
-  COWFS_TRY(put_records());
-  COWFS_TRY(put_bitmaps());
   Taken taken;
   taken.superblock = core_.superblock;
   Superblock& s = taken.superblock;
   s.checkpoint = core_.next_checkpoint();
+  COWFS_TRY(put_records(s));
+  COWFS_TRY(put_bitmaps());
   s.generation = Generation{core_.generation.load()};
   s.root = core_.store_root.root;
   s.node_segments = core_.nodes.segment_count();
@@ -105,7 +96,6 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   s.next_inode = core_.next_inode;
   s.inode_limit = s.next_inode + 2 * kNumberStep;
   s.clean = clean;
-  core_.objects.save(s);
   taken.nodes = core_.nodes.freeze();
   s.journal = position;
   core_.fresh_after_generation = s.generation;
@@ -117,7 +107,7 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   return std::optional(std::move(taken));
 }
 
-Result<void> Checkpointer::put_records() {
+Result<void> Checkpointer::put_records(Superblock& superblock) {
   (void)core_.nodes.ensure_free(kNodesPerSegment / 2);  // best effort: what is there may be enough
   COWFS_TRY(core_.apply_block_counts());
   Tree tree = core_.store_tree();
@@ -126,7 +116,7 @@ Result<void> Checkpointer::put_records() {
     COWFS_TRY(tree.put(volume_key(id), encode_volume(volume->record)));
     volume->changed = false;
   }
-  COWFS_TRY(core_.objects.flush(tree, core_.next_checkpoint()));
+  COWFS_TRY(core_.objects.flush(tree, superblock));
   return core_.node_counts.apply(tree);
 }
 
@@ -148,7 +138,7 @@ Result<void> Checkpointer::put_bitmaps() {
 Result<void> Checkpointer::write(const Taken& taken) {
   const auto checked = [this](Result<void> result) {
     // A failed sync may have dropped what was to be written; only a full host can be tried again.
-    const bool again = result || result.error().code == ErrorCode::kNoSpace || result.error().code == ErrorCode::kQuotaExceeded;
+    const bool again = result || is_out_of_space(result.error());
     if (!again) core_.set_failed(result.error());
     return result;
   };

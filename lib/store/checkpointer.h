@@ -19,6 +19,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/mutex.h"
+#include "lib/store/shared_runs.h"
 #include "lib/store/superblock.h"
 #include "lib/tree/tree.h"
 
@@ -38,9 +39,9 @@ class Checkpointer {
   void request();
   /// Everything committed before the call is durable on return. Concurrent calls share checkpoints: each waits for one that is taken after its
   /// call began.
-  Result<void> sync(bool clean = false);
-  /// A checkpoint even where nothing changed (opening).
-  Result<void> force();
+  Result<void> sync();
+  /// A checkpoint even where nothing changed (opening); `clean`: nothing happens after it (closing).
+  Result<void> force(bool clean = false);
 
   std::uint64_t count() const { return count_.load(); }
   /// The longest time for which one step of a checkpoint held the tree lock.
@@ -54,25 +55,24 @@ class Checkpointer {
 
   Result<void> run(bool clean, bool forced) COWFS_REQUIRES(running_);
   Result<std::optional<Taken>> take(bool clean, bool forced);
-  Result<void> put_records();
+  Result<void> put_records(Superblock& superblock);
   Result<void> put_bitmaps();
   Result<void> write(const Taken& taken);
   void settle(const Superblock& superblock);
   void loop(const std::stop_token& stop, std::chrono::milliseconds interval);
 
-  StoreCore& core_;
   void note_stall(std::chrono::steady_clock::time_point begin);
 
+  StoreCore& core_;
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::int64_t> longest_stall_{0};  // microseconds
 
   Mutex running_;  // held while a checkpoint is made
+  SharedRuns runs_;
   Mutex mutex_;    // leaf: guards what follows
   Condition changed_;
   bool requested_ COWFS_GUARDED_BY(mutex_) = false;
   bool stopping_ COWFS_GUARDED_BY(mutex_) = false;
-  std::uint64_t started_ COWFS_GUARDED_BY(mutex_) = 0;   // checkpoints begun
-  std::uint64_t finished_ COWFS_GUARDED_BY(mutex_) = 0;  // the newest begun one that succeeded
   std::jthread thread_;
 };
 

@@ -51,23 +51,21 @@ Result<void> GroupCommit::sync_needed() {
 
 Result<void> GroupCommit::sync_everything() {
   COWFS_TRY(check());
-  std::uint64_t needed = 0;
-  {
-    MutexLock lock(mutex_);
-    needed = begun_ + 1;
-  }
+  const std::uint64_t ticket = runs_.ticket();
   MutexLock running(running_);
-  std::uint64_t mine = 0;
-  {
-    MutexLock lock(mutex_);
-    if (done_ >= needed) return {};
-    mine = ++begun_;
-  }
+  if (runs_.served(ticket)) return {};
+  const std::uint64_t mine = runs_.begin();
   COWFS_TRY(check());
   COWFS_TRY(flush(true));
-  MutexLock lock(mutex_);
-  done_ = mine;
+  runs_.succeeded(mine);
   return {};
+}
+
+Result<void> GroupCommit::sync_object(ObjectNumber object) {
+  COWFS_TRY(check());
+  auto synced = core_.objects.sync_data(object);
+  if (!synced) core_.set_failed(synced.error());
+  return synced;
 }
 
 Result<void> GroupCommit::flush(bool everything) {
@@ -100,7 +98,7 @@ Result<void> GroupCommit::write_mark(std::uint64_t sequence) {
                                       .generation = Generation{core_.generation.load()},
                                       .body = body,
                                       .frees_space = true});
-  if (!marked && (marked.error().code == ErrorCode::kNoSpace || marked.error().code == ErrorCode::kQuotaExceeded)) return fail(marked.error());
+  if (!marked && is_out_of_space(marked.error())) return fail(marked.error());
   auto synced = marked ? core_.journal.sync() : Result<void>(fail(marked.error()));
   if (!synced) {
     core_.set_failed(synced.error());

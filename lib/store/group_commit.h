@@ -17,6 +17,7 @@
 #include "lib/base/error.h"
 #include "lib/base/ids.h"
 #include "lib/base/mutex.h"
+#include "lib/store/shared_runs.h"
 
 namespace cowfs {
 
@@ -39,6 +40,8 @@ class GroupCommit {
   Result<void> sync_needed();
   /// All that was written and logged before the call is durable on return.
   Result<void> sync_everything();
+  /// What was written to one object before the call is durable on return.
+  Result<void> sync_object(ObjectNumber object);
 
   /// Whether sync_records(sequence) would have nothing to do.
   bool is_durable(std::uint64_t sequence) const;
@@ -50,13 +53,12 @@ class GroupCommit {
 
   StoreCore& core_;
   Mutex running_;  // one flush at a time; those who wait for it share the next one
+  SharedRuns runs_;  // flushes of everything
   mutable Mutex mutex_;
   std::set<ObjectNumber> needed_ COWFS_GUARDED_BY(mutex_);
   bool everything_needed_ COWFS_GUARDED_BY(mutex_) = false;
   std::uint64_t logged_ COWFS_GUARDED_BY(mutex_) = 0;   // the last record that is no mark
   std::uint64_t durable_ COWFS_GUARDED_BY(mutex_) = 0;  // records up to here are, with their data
-  std::uint64_t begun_ COWFS_GUARDED_BY(mutex_) = 0;    // flushes of everything
-  std::uint64_t done_ COWFS_GUARDED_BY(mutex_) = 0;     // the newest of them that succeeded
 };
 
 }  // namespace cowfs

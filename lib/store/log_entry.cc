@@ -30,6 +30,7 @@ bool read_change(ByteReader& reader, Transaction& transaction) {
   const std::string_view key = reader.bytes(key_size);
   const std::string_view value = reader.bytes(value_size == kErased ? 0 : value_size);
   if (!reader.ok() || key.empty() || key.size() > kMaxKeySize || value.size() > kMaxValueSize) return false;
+  if (value_size != kErased && kind_of(key) == KeyKind::kExtent && !decode_extent(key, value)) return false;
   if (value_size == kErased) transaction.erase(volume, std::string(key));
   else transaction.put(volume, std::string(key), std::string(value));
   return true;

@@ -29,8 +29,8 @@ struct LoggedVolume {
   VolumeId parent{};     // of a fork
   bool read_only = false;
   bool has_orphans = false;
-  Timestamp created;
-  std::string name;      // of a fork, or the new one of a rename
+  Timestamp created{};
+  std::string name{};    // of a fork, or the new one of a rename
 };
 std::string encode_logged_volume(const LoggedVolume& entry);
 std::optional<LoggedVolume> decode_logged_volume(std::string_view body);

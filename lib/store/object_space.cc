@@ -17,6 +17,8 @@ constexpr std::size_t kStatesKept = 4096;
 
 ArrayName array_of(ObjectNumber object) { return {ArrayKind::kObject, raw(object)}; }
 
+std::unexpected<Error> no_place() { return fail(ErrorCode::kExists, "the place in the own object cannot be taken"); }
+
 }  // namespace
 
 ObjectSpace::ObjectSpace(Storage& storage, const StoreOptions& options, LogCreation log_creation)
@@ -37,14 +39,6 @@ void ObjectSpace::restore(const Superblock& superblock) {
   for (const std::uint64_t pack : superblock.open_packs) {
     if (pack != 0) left_open_.push_back(ObjectNumber{pack});
   }
-}
-
-void ObjectSpace::save(Superblock& superblock) const {
-  MutexLock lock(mutex_);
-  superblock.next_object = next_object_;
-  superblock.object_limit = next_object_ + 2 * kNumberStep;
-  superblock.live_blocks = live_blocks_;
-  for (std::size_t i = 0; i < packs_.size(); ++i) superblock.open_packs[i] = raw(packs_[i].object);
 }
 
 void ObjectSpace::settle(const Superblock& superblock) {
@@ -253,29 +247,25 @@ Result<ObjectNumber> ObjectSpace::create_own(VolumeId volume, InodeNumber inode,
 
 Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count,
                                            const LoadRecord& load) {
-  const auto refused = [] { return fail(ErrorCode::kExists, "the place in the own object cannot be taken"); };
-  const auto known = [&] {
-    MutexLock lock(mutex_);
-    return std::pair(states_.contains(object), evictions_);
-  };
-  auto [present, evictions] = known();
+  std::optional<std::uint64_t> evictions_before;
   std::optional<ObjectRecord> loaded;
-  while (!present) {
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      // What was loaded is old if the state came, changed and went meanwhile.
+      if (loaded && evictions_before == evictions_) states_.try_emplace(object, State{*loaded});
+      if (const auto state = states_.find(object); state != states_.end()) return extend(object, state->second, first, count);
+      evictions_before = evictions_;
+    }
     COWFS_ASSIGN(loaded, load(object));
-    if (!loaded) return refused();
-    // What was loaded is old if the state came, changed and went meanwhile.
-    const std::uint64_t before = evictions;
-    std::tie(present, evictions) = known();
-    if (evictions == before) break;
+    if (!loaded) return no_place();
   }
-  MutexLock lock(mutex_);
-  if (loaded && evictions == evictions_) states_.try_emplace(object, State{*loaded});
-  const auto found = states_.find(object);
-  if (found == states_.end()) return refused();
-  State& state = found->second;
+}
+
+Result<BlockRange> ObjectSpace::extend(ObjectNumber object, State& state, std::uint64_t first, std::uint64_t count) {
   const bool fits = state.record.kind == ObjectKind::kOwn && !state.record.sealed && !to_freeze_.contains(object) &&
                     first >= state.record.end_blocks && count <= kOwnObjectBlocks && first <= kOwnObjectBlocks - count;
-  if (!fits) return refused();
+  if (!fits) return no_place();
   COWFS_TRY(take_space(count));
   if (cut_on_growth_ && !state.cut) COWFS_TRY(storage_.resize(array_of(object), state.record.end_blocks * kBlockSize));
   state.cut = true;
@@ -328,8 +318,12 @@ bool ObjectSpace::anything_to_flush() const {
          std::ranges::any_of(states_, [](const auto& item) { return item.second.changed; });
 }
 
-Result<void> ObjectSpace::flush(Tree& store_tree, std::uint64_t checkpoint) {
+Result<void> ObjectSpace::flush(Tree& store_tree, Superblock& superblock) {
   MutexLock lock(mutex_);
+  superblock.next_object = next_object_;
+  superblock.object_limit = next_object_ + 2 * kNumberStep;
+  superblock.live_blocks = live_blocks_;
+  for (std::size_t i = 0; i < packs_.size(); ++i) superblock.open_packs[i] = raw(packs_[i].object);
   for (const ObjectNumber object : std::exchange(to_freeze_, {})) {
     COWFS_ASSIGN(State * state, state_of(store_tree, object));
     seal(object, *state);
@@ -339,7 +333,7 @@ Result<void> ObjectSpace::flush(Tree& store_tree, std::uint64_t checkpoint) {
     COWFS_TRY(store_tree.put(object_key(object), encode_object(state.record)));
     state.changed = false;
   }
-  COWFS_TRY(flush_dead(store_tree, checkpoint));
+  COWFS_TRY(flush_dead(store_tree, superblock.checkpoint));
   COWFS_TRY(flush_in_flight(store_tree));
   evict_states();
   return {};

@@ -35,7 +35,6 @@ class ObjectSpace {
 
   // Opening and checkpoint.
   void restore(const Superblock& superblock);
-  void save(Superblock& superblock) const;  // next_object, object_limit, live_blocks, open_packs
   /// This checkpoint is durable: numbers up to a step above it may be given out.
   void settle(const Superblock& superblock);
   /// After an unclean end own objects are cut to their known end before they grow again.
@@ -71,8 +70,9 @@ class ObjectSpace {
 
   /// (tree exclusive) A run of blocks has no reference any more.
   Result<void> blocks_died(const Tree& store_tree, const BlockRange& range);
-  /// (tree exclusive) Writes changed records, and what died as pending frees of checkpoint `checkpoint`, into the store's tree.
-  Result<void> flush(Tree& store_tree, std::uint64_t checkpoint);
+  /// (tree exclusive) Writes changed records, and what died as pending frees of checkpoint `superblock.checkpoint`, into the store's tree;
+  /// and what belongs to the same instant into the superblock: next_object, object_limit, live_blocks, open_packs.
+  Result<void> flush(Tree& store_tree, Superblock& superblock);
   bool anything_to_flush() const;
   /// (tree exclusive) The object is gone from the host: its record goes too.
   Result<void> object_removed(Tree& store_tree, ObjectNumber object);
@@ -111,6 +111,7 @@ class ObjectSpace {
   Result<BlockRange> take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth) COWFS_REQUIRES(mutex_);
   void count_taken(State& state, const BlockRange& range) COWFS_REQUIRES(mutex_);
   void arrived(const BlockRange& range) COWFS_REQUIRES(mutex_);
+  Result<BlockRange> extend(ObjectNumber object, State& state, std::uint64_t first, std::uint64_t count) COWFS_REQUIRES(mutex_);
   Result<void> flush_dead(Tree& store_tree, std::uint64_t checkpoint) COWFS_REQUIRES(mutex_);
   Result<void> flush_in_flight(Tree& store_tree) COWFS_REQUIRES(mutex_);
   void evict_states() COWFS_REQUIRES(mutex_);

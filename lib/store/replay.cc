@@ -32,7 +32,7 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
   }
   std::vector<NodeRef> pins;
   COWFS_TRY(core.prepare(transaction, pins));
-  return core.apply(transaction);
+  return core.apply(transaction, logged->taken);
 }
 
 Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
@@ -44,19 +44,8 @@ Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
   const bool fits = state != nullptr && (!takes_name || (!state->deleted() && core.volumes.find(entry->name) == nullptr)) &&
                     (!forks || core.volumes.find(entry->id) == nullptr);
   if (!fits) return misfit(record);
-  core.changed = true;
-  switch (entry->action) {
-    case VolumeAction::kFork:
-      core.apply_fork(*state, *entry);
-      return {};
-    case VolumeAction::kRename: core.volumes.rename(*state, entry->name); return {};
-    case VolumeAction::kDelete: core.volumes.remove_name(*state); return {};
-    case VolumeAction::kOrphansErased:
-      state->record.has_orphans = false;
-      state->changed = true;
-      return {};
-  }
-  return misfit(record);
+  core.apply_volume(*state, *entry);
+  return {};
 }
 
 Result<void> replay_object(StoreCore& core, const JournalRecord& record) {

@@ -1,6 +1,6 @@
 // Applies one journal record to a store that is being opened.
 //
-// Through the code that normal operation uses (StoreCore::prepare, apply, apply_fork); a record decides nothing, so the same records on
+// Through the code that normal operation uses (StoreCore::prepare, apply, apply_volume); a record decides nothing, so the same records on
 // the same checkpoint give the same store. The tree lock is held exclusively.
 #pragma once
 

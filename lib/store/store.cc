@@ -126,7 +126,7 @@ Result<void> UpdateView::commit(const Transaction& transaction) {
   note_needs(core_, transaction, taken);
   COWFS_ASSIGN(sequence_, core_.log(RecordType::kTransaction, encode_transaction(transaction, taken), transaction.request_id(),
                                     transaction.only_frees()));
-  auto applied = core_.apply(transaction);
+  auto applied = core_.apply(transaction, taken);
   if (!applied) core_.set_failed(applied.error());
   core_.dirty_nodes = core_.nodes.dirty_count();
   if (core_.dirty_nodes > kDirtyNodesForCheckpoint) core_.checkpointer.request();
@@ -145,7 +145,7 @@ Result<void> Store::close() {
   core_->reclaimer.stop();
   core_->checkpointer.stop();
   if (core_->options.read_only) return {};
-  return core_->checkpointer.sync(true);
+  return core_->checkpointer.force(true);
 }
 
 bool Store::read_only() const { return core_->options.read_only; }
@@ -193,7 +193,8 @@ Result<VolumeInfo> Store::fork_volume(const RequestContext& context, VolumeId pa
                            .name = std::string(name)};
   core_->group_commit.need_everything();
   COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id));
-  return core_->apply_fork(*from, entry).info();
+  core_->apply_volume(*from, entry);
+  return core_->volumes.find(entry.id)->info();
 }
 
 Result<void> Store::rename_volume(const RequestContext& context, VolumeId id, std::string_view new_name) {
@@ -203,10 +204,9 @@ Result<void> Store::rename_volume(const RequestContext& context, VolumeId id, st
   COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
   if (state->record.name == new_name) return {};
   if (core_->volumes.find(new_name) != nullptr) return fail(ErrorCode::kExists, "there is a volume of this name already");
-  const LoggedVolume entry{.action = VolumeAction::kRename, .id = id, .parent = {}, .created = {}, .name = std::string(new_name)};
+  const LoggedVolume entry{.action = VolumeAction::kRename, .id = id, .name = std::string(new_name)};
   COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id));
-  core_->volumes.rename(*state, std::string(new_name));
-  core_->changed = true;
+  core_->apply_volume(*state, entry);
   return {};
 }
 
@@ -216,10 +216,9 @@ Result<void> Store::delete_volume(const RequestContext& context, VolumeId id) {
     ClosedGate cut(core_->gate);  // operations under way in this volume end before it is gone
     ExclusiveLock lock(core_->tree_lock);
     COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
-    const LoggedVolume entry{.action = VolumeAction::kDelete, .id = id, .parent = {}, .created = {}, .name = {}};
+    const LoggedVolume entry{.action = VolumeAction::kDelete, .id = id};
     COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id, true));
-    core_->volumes.remove_name(*state);
-    core_->changed = true;
+    core_->apply_volume(*state, entry);
     if (!core_->volumes.pinned(*state)) COWFS_TRY(core_->reclaimer.begin_volume(id));
   }
   core_->reclaimer.wake();
@@ -230,11 +229,9 @@ Result<void> Store::orphans_erased(VolumeId id) {
   ExclusiveLock lock(core_->tree_lock);
   COWFS_ASSIGN(VolumeState * state, find_state(*core_, id));
   if (!state->record.has_orphans) return {};
-  const LoggedVolume entry{.action = VolumeAction::kOrphansErased, .id = id, .parent = {}, .created = {}, .name = {}};
+  const LoggedVolume entry{.action = VolumeAction::kOrphansErased, .id = id};
   COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), 0, true));
-  state->changed = true;
-  state->record.has_orphans = false;
-  core_->changed = true;
+  core_->apply_volume(*state, entry);
   return {};
 }
 
@@ -321,10 +318,7 @@ Result<void> Store::sync_left_behind() {
 
 Result<void> Store::sync_data(ObjectNumber object) {
   if (core_->options.read_only) return {};
-  if (core_->failed) return fail(ErrorCode::kIo, "nothing can be made durable after an error: " + core_->failure_text());
-  auto synced = core_->objects.sync_data(object);
-  if (!synced) core_->set_failed(synced.error());
-  return synced;
+  return core_->group_commit.sync_object(object);
 }
 
 std::uint64_t Store::last_sequence() const { return core_->journal.last(); }

@@ -29,6 +29,7 @@
 #include "lib/base/ids.h"
 #include "lib/base/request_context.h"
 #include "lib/base/time.h"
+#include "lib/journal/record.h"
 #include "lib/storage/storage.h"
 #include "lib/store/extent.h"
 #include "lib/store/omit.h"
@@ -44,10 +45,10 @@ struct StoreOptions {
   bool read_only = false;                         // nothing is written to the store, recovery included
   std::size_t node_cache_bytes = std::size_t{64} << 20;
   std::chrono::milliseconds commit_interval{5000};  // between background checkpoints
-  bool background = true;   // false: no threads; checkpoints on sync() only, reclaim on reclaim_now() (tests)
+  bool background = true;   // false: no threads; checkpoints on checkpoint() only, reclaim on reclaim_now() (tests)
   std::function<void(const Error&)> on_background_error;  // called from a background thread when its work fails (one log line)
-  std::uint64_t journal_bytes = std::uint64_t{1} << 30;  // the most that the journal takes on the host; at least four segments
-  std::uint64_t journal_segment_bytes = std::uint64_t{4} << 20;  // tests have smaller ones
+  std::uint64_t journal_bytes = kDefaultJournalBytes;  // the most that the journal takes on the host; at least four segments
+  std::uint64_t journal_segment_bytes = kDefaultSegmentBytes;  // tests have smaller ones
   Omit omit = Omit::kNothing;  // for tests of the tests
   std::optional<std::uint64_t> reserve_bytes;  // of the host's space, kept back from data; default: 1/50 of it, 16 MiB to 256 MiB
 };

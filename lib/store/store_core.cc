@@ -61,7 +61,7 @@ Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std
     if (journal.is_half_full()) checkpointer.request();
     return *sequence;
   }
-  if (sequence.error().code == ErrorCode::kNoSpace || sequence.error().code == ErrorCode::kQuotaExceeded) {
+  if (is_out_of_space(sequence.error())) {
     journal_is_scarce = true;
     checkpointer.request();
   } else {
@@ -97,47 +97,48 @@ Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<Node
   return enough;
 }
 
-Result<void> StoreCore::apply(const Transaction& transaction) {
+Result<void> StoreCore::apply(const Transaction& transaction, const std::vector<BlockRange>& taken) {
   changed = true;
   for (const auto& change : transaction.changes()) {
     VolumeState* state = volumes.find(change.volume);
     Tree tree(*this, state->record.root);
     state->changed = true;
-    if (!change.value) {
-      COWFS_TRY(tree.erase(change.key));
-      continue;
-    }
-    COWFS_TRY(tree.put(change.key, *change.value));
-    if (kind_of(change.key) != KeyKind::kExtent) continue;
-    const auto extent = decode_extent(change.key, *change.value);
-    if (!extent) return fail(ErrorCode::kCorrupted, "an extent that makes no sense is to be stored");
-    objects.committed(extent->blocks);
+    COWFS_TRY(change.value ? tree.put(change.key, *change.value) : tree.erase(change.key));
   }
+  for (const BlockRange& range : taken) objects.committed(range);
   for (const BlockRange& range : transaction.retained()) block_counts.add(range);
   for (const BlockRange& range : transaction.released()) block_counts.drop(range);
   if (block_counts.pending() > kBlockChangesForApply) COWFS_TRY(apply_block_counts());
   return {};
 }
 
-VolumeState& StoreCore::apply_fork(VolumeState& parent, const LoggedVolume& entry) {
+void StoreCore::apply_volume(VolumeState& volume, const LoggedVolume& entry) {
+  changed = true;
+  switch (entry.action) {
+    case VolumeAction::kFork: return fork(volume, entry);
+    case VolumeAction::kRename: return volumes.rename(volume, entry.name);
+    case VolumeAction::kDelete: return volumes.remove_name(volume);
+    case VolumeAction::kOrphansErased:
+      volume.record.has_orphans = false;
+      volume.changed = true;
+  }
+}
+
+void StoreCore::fork(VolumeState& parent, const LoggedVolume& entry) {
   const Generation now{generation.load()};
   node_counts.add(parent.record.root.root.id);
   parent.record.root.shared_at = now;
   parent.changed = true;
   generation = raw(now) + 1;
-  VolumeRecord record;
-  record.id = entry.id;
-  record.parent = entry.parent;
-  record.root = {parent.record.root.root, now};
-  record.read_only = entry.read_only;
-  record.has_orphans = entry.has_orphans;
-  record.created = entry.created;
-  record.name = entry.name;
-  VolumeState& child = volumes.add(std::move(record));
+  VolumeState& child = volumes.add({.id = entry.id,
+                                    .parent = entry.parent,
+                                    .root = {parent.record.root.root, now},
+                                    .read_only = entry.read_only,
+                                    .has_orphans = entry.has_orphans,
+                                    .created = entry.created,
+                                    .name = entry.name});
   child.changed = true;
   next_volume = std::max(next_volume, raw(entry.id) + 1);
-  changed = true;
-  return child;
 }
 
 }  // namespace cowfs

@@ -79,9 +79,11 @@ class StoreCore final : public NodeSpace {
 
   /// Loads and reserves all that apply() needs: everything that can fail is done here, before the first change.
   Result<void> prepare(const Transaction& transaction, std::vector<NodeRef>& pins);
-  /// What a transaction does in memory; also in replay.
-  Result<void> apply(const Transaction& transaction);
-  VolumeState& apply_fork(VolumeState& parent, const LoggedVolume& child);
+  /// What a transaction does in memory; also in replay. `taken`: the blocks that were on their way to its extents.
+  Result<void> apply(const Transaction& transaction, const std::vector<BlockRange>& taken);
+  /// What is done to a volume (of a fork: the parent), in memory; also in replay.
+  void apply_volume(VolumeState& volume, const LoggedVolume& entry);
+  void fork(VolumeState& parent, const LoggedVolume& child);
 
   std::unique_ptr<Storage> storage;
   const StoreOptions options;

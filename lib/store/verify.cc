@@ -177,7 +177,9 @@ Result<void> Store::verify() {
   if (!core_->options.read_only) {
     COWFS_TRY(core_->apply_block_counts());
     Tree tree = core_->store_tree();
-    COWFS_TRY(core_->objects.flush(tree, core_->next_checkpoint()));
+    Superblock next = core_->superblock;
+    next.checkpoint = core_->next_checkpoint();
+    COWFS_TRY(core_->objects.flush(tree, next));
     core_->changed = true;
   }
   return Recount(*core_).run();

@@ -170,11 +170,11 @@ TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
   auto opened = Store::open(std::move(storage), options);
   ASSERT_THAT(opened, IsOk());
   Store& store = **opened;
-  std::atomic<bool> stop = false;
   std::atomic<std::uint64_t> committed = 0;
-  std::jthread writer([&] {
+  // A test that fails in the middle stops them, too.
+  std::jthread writer([&](const std::stop_token& stop) {
     const std::string block(kBlockSize, 'x');
-    for (std::uint64_t file = 16; !stop; ++file) {
+    for (std::uint64_t file = 16; !stop.stop_requested(); ++file) {
       Operation operation(store);
       const auto object = store.create_own_object(kMainVolume, InodeNumber{file}, 0);
       ASSERT_THAT(object, IsOk());
@@ -188,10 +188,12 @@ TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
       committed = file;
     }
   });
-  std::jthread checkpoints([&] {
-    while (!stop) ASSERT_THAT(store.checkpoint(), IsOk());
+  std::jthread checkpoints([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) ASSERT_THAT(store.checkpoint(), IsOk());
   });
-  for (int round = 0; round < 40; ++round) {
+  // So many that states of objects are evicted, too.
+  for (int round = 0; round < 40 || committed < 6000; ++round) {
+    ASSERT_FALSE(::testing::Test::HasFailure());
     const std::uint64_t acknowledged = committed;
     auto again = Store::open(memory->kill_image(), options);
     ASSERT_THAT(again, IsOk());
@@ -202,7 +204,6 @@ TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
       ASSERT_TRUE(extent && *extent) << file;
     }
   }
-  stop = true;
 }
 
 }  // namespace
