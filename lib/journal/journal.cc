@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t kReadySegments = 2;
 constexpr std::size_t kMostReadySegments = 8;
 
-ArrayName array_of(std::uint64_t segment) { return {ArrayKind::kJournal, segment}; }
 
 Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
@@ -46,14 +45,14 @@ Result<std::uint64_t> Journal::number_for_new_segment() {
 }
 
 Result<void> Journal::create_segment(std::uint64_t number) {
-  COWFS_TRY(storage_.create(array_of(number)));
+  COWFS_TRY(storage_.create(journal_array(number)));
   const std::string zeros(std::min<std::uint64_t>(segment_bytes_, std::uint64_t{1} << 20), '\0');
-  auto filled = storage_.reserve(array_of(number), 0, segment_bytes_);
+  auto filled = storage_.reserve(journal_array(number), 0, segment_bytes_);
   for (std::uint64_t at = 0; filled && at < segment_bytes_; at += zeros.size()) {
     const std::string_view part = std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), segment_bytes_ - at));
-    filled = storage_.write(array_of(number), at, bytes_of(part));
+    filled = storage_.write(journal_array(number), at, bytes_of(part));
   }
-  if (!filled) (void)storage_.remove(array_of(number));
+  if (!filled) (void)storage_.remove(journal_array(number));
   return filled;
 }
 
@@ -72,7 +71,7 @@ Result<std::uint64_t> Journal::next_segment_number(bool frees_space) {
 Result<void> Journal::begin_segment(std::uint64_t first, bool frees_space) {
   COWFS_ASSIGN(const std::uint64_t number, next_segment_number(frees_space));
   const std::string head = encode_segment_head(store_, {first, last_, session_, segment_bytes_, durable_before_});
-  auto written = storage_.write(array_of(number), 0, bytes_of(head));
+  auto written = storage_.write(journal_array(number), 0, bytes_of(head));
   if (!written) {
     ready_.push_back(number);
     return written;
@@ -95,7 +94,7 @@ Result<std::uint64_t> Journal::append(const NewRecord& record) {
                                                    .request_id = record.request_id,
                                                    .body = record.body});
   unsynced_.insert(next_.segment);
-  COWFS_TRY(storage_.write(array_of(next_.segment), next_.offset, bytes_of(bytes)));
+  COWFS_TRY(storage_.write(journal_array(next_.segment), next_.offset, bytes_of(bytes)));
   next_.offset += bytes.size();
   last_ = next_.sequence++;
   return last_;
@@ -116,7 +115,7 @@ Result<void> Journal::sync() {
     last = last_;
   }
   const auto sync_all = [&]() -> Result<void> {
-    for (const std::uint64_t segment : segments) COWFS_TRY(storage_.sync(array_of(segment)));
+    for (const std::uint64_t segment : segments) COWFS_TRY(storage_.sync(journal_array(segment)));
     return storage_.sync_names(ArrayKind::kJournal);
   };
   auto synced = sync_all();
@@ -150,7 +149,7 @@ void Journal::make_ready() {
   }
   MutexLock lock(mutex_);
   while (ready_.size() > kMostReadySegments) {
-    (void)storage_.remove(array_of(ready_.back()));
+    (void)storage_.remove(journal_array(ready_.back()));
     ready_.pop_back();
   }
 }

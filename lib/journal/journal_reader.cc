@@ -8,7 +8,6 @@
 namespace cowfs {
 namespace {
 
-ArrayName array_of(std::uint64_t segment) { return {ArrayKind::kJournal, segment}; }
 
 constexpr std::uint64_t kNoSegment = ~std::uint64_t{0};  // a new store's journal has none yet
 
@@ -47,7 +46,7 @@ Result<void> JournalReader::read_heads() {
   COWFS_ASSIGN(segments_, storage_.list(ArrayKind::kJournal));
   for (const std::uint64_t segment : segments_) {
     std::string bytes(kSegmentHeadSize, '\0');
-    COWFS_TRY(storage_.read(array_of(segment), 0, std::as_writable_bytes(std::span(bytes))));
+    COWFS_TRY(storage_.read(journal_array(segment), 0, std::as_writable_bytes(std::span(bytes))));
     const auto head = decode_segment_head(store_, bytes);
     if (!head) continue;
     heads_[segment] = *head;
@@ -77,7 +76,7 @@ Result<void> JournalReader::load(std::uint64_t segment) {
   if (loaded_ == segment) return {};
   bytes_.resize(heads_.at(segment).size);
   loaded_ = segment;
-  return storage_.read(array_of(segment), 0, std::as_writable_bytes(std::span(bytes_)));
+  return storage_.read(journal_array(segment), 0, std::as_writable_bytes(std::span(bytes_)));
 }
 
 std::uint64_t JournalReader::segment_after(std::uint64_t last, std::uint64_t current) const {

@@ -18,6 +18,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/ids.h"
+#include "lib/storage/storage.h"
 
 namespace cowfs {
 
@@ -29,6 +30,9 @@ inline constexpr std::size_t kSegmentHeadSize = 512;
 inline constexpr std::uint64_t kDefaultSegmentBytes = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t kDefaultJournalBytes = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{64} << 20;
+
+/// The array of a segment.
+inline ArrayName journal_array(std::uint64_t segment) { return {ArrayKind::kJournal, segment}; }
 
 enum class RecordType : std::uint16_t {
   kTransaction = 1,

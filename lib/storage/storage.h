@@ -1,7 +1,7 @@
 // Named byte arrays on the host: the one door to a store.
 //
 // Everything that cowfs keeps is an array: the superblock, segments of tree nodes, objects with
-// file data, later the journal. A tenant of this interface keeps them in a host directory
+// file data, segments of the journal. A tenant of this interface keeps them in a host directory
 // (HostStorage), or in memory with every call recorded and power cuts at will (MemoryStorage).
 //
 // What a tenant promises, and no more:
@@ -33,7 +33,7 @@ enum class ArrayKind : std::uint8_t {
   kSuperblock = 0,  // number 0 only
   kNodes = 1,       // a segment of tree nodes
   kObject = 2,      // file data
-  kJournal = 3,     // reserved for the journal
+  kJournal = 3,     // a segment of the journal
 };
 
 struct ArrayName {

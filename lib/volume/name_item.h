@@ -31,6 +31,9 @@ struct NameItem {
   std::string name;
 };
 
+/// What an entry adds to the size of its directory: a figure for people, as on btrfs.
+inline std::uint64_t entry_size(std::string_view name) { return name.size() + 32; }
+
 /// The cookie of the first name with this name's hash.
 std::uint64_t first_cookie(std::uint64_t seed, std::string_view name);
 

@@ -6,13 +6,11 @@
 #include "lib/volume/attribute_item.h"
 #include "lib/volume/directory_walk.h"
 #include "lib/volume/extent_map.h"
+#include "lib/volume/name_item.h"
 #include "lib/volume/own_object.h"
 
 namespace cowfs {
 namespace {
-
-/// What an entry adds to the size of its directory (volume_change.cc).
-std::uint64_t entry_size(std::string_view name) { return name.size() + 32; }
 
 /// The name in the key of an attribute, after the inode.
 std::string_view attribute_name(std::string_view item_key) {

@@ -9,13 +9,6 @@
 #include "lib/volume/orphans.h"
 
 namespace cowfs {
-namespace {
-
-/// What an entry adds to the size of its directory: a figure for people, as on btrfs.
-std::uint64_t entry_size(std::string_view name) { return name.size() + 32; }
-
-}  // namespace
-
 VolumeChange::VolumeChange(Volume& volume, const RequestContext& context)
     : volume_(volume), transaction_(context) {
   operation_.emplace(volume.store());

@@ -13,15 +13,10 @@
 #include "lib/sim/generator.h"
 #include "lib/sim/runner.h"
 #include "lib/sim/session.h"
+#include "tests/support/files.h"
 
 namespace cowfs::sim {
 namespace {
-
-std::string contents(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.is_open()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// All ids: 0a to 0l, 1a to 1z and 1A to 1C, 2a to 2i, 3a to 3h, 4a to 4l.
 std::vector<std::string> ids() {

@@ -28,6 +28,8 @@ inline std::string zeros(std::size_t length) { return std::string(length, '\0');
 inline constexpr ArrayName object_name(std::uint64_t number) {
   return {ArrayKind::kObject, number};
 }
+/// An object that tests work on.
+inline constexpr ArrayName kArray = object_name(0x1ff);
 inline constexpr ArrayName nodes_name(std::uint64_t number) { return {ArrayKind::kNodes, number}; }
 
 }  // namespace cowfs

@@ -14,7 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr ArrayName kArray = object_name(0x1ff);
 
 class Conformance : public TenantTest {
  protected:

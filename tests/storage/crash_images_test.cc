@@ -22,7 +22,6 @@ using ::testing::Each;
 using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
-constexpr ArrayName kArray = object_name(1);
 constexpr std::uint64_t kSeeds = 700;  // a hundred of each variant
 /// The bytes of an array, printed as runs: "o*8192 n*1 ".
 struct Text {

@@ -14,7 +14,6 @@
 namespace cowfs {
 namespace {
 
-constexpr ArrayName kArray = object_name(1);
 
 TEST(MemoryStore, TakesSpaceOnlyWhereItWasWritten) {
   MemoryStorage storage;
@@ -83,11 +82,11 @@ TEST(MemoryStore, RecordsChangesAndSyncsInOrderAndNoReadsAndNoFailures) {
   for (std::size_t i = 0; i < storage.call_count(); ++i) {
     lines.push_back(to_string(storage.call(i)));
   }
-  EXPECT_THAT(lines, ::testing::ElementsAre("create objects/0000000000000001 offset 0 length 0",
-                                            "write objects/0000000000000001 offset 10 length 3",
-                                            "sync objects/0000000000000001 offset 0 length 0",
+  EXPECT_THAT(lines, ::testing::ElementsAre("create objects/00000000000001ff offset 0 length 0",
+                                            "write objects/00000000000001ff offset 10 length 3",
+                                            "sync objects/00000000000001ff offset 0 length 0",
                                             "sync_names objects/0000000000000000 offset 0 length 0",
-                                            "remove objects/0000000000000001 offset 0 length 0"));
+                                            "remove objects/00000000000001ff offset 0 length 0"));
   storage.stop_recording();
   ASSERT_THAT(storage.create(kArray), IsOk());
   EXPECT_EQ(storage.call_count(), 5U);

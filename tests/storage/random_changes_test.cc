@@ -11,7 +11,6 @@
 namespace cowfs {
 namespace {
 
-constexpr ArrayName kArray = object_name(1);
 constexpr std::size_t kLimit = 40000;  // ten pages: edges are hit often
 
 class RandomChanges : public TenantTest {

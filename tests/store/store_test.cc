@@ -7,6 +7,7 @@
 
 #include "lib/storage/memory_storage.h"
 #include "lib/store/superblock.h"
+#include "tests/store/formatted.h"
 #include "tests/store/store_model.h"
 #include "tests/support/result_matchers.h"
 
@@ -16,12 +17,6 @@ namespace {
 std::uint64_t seed_or(std::uint64_t fallback) {
   const char* seed = std::getenv("COWFS_SEED");
   return seed != nullptr ? std::strtoull(seed, nullptr, 0) : fallback;
-}
-
-std::unique_ptr<MemoryStorage> formatted() {
-  auto storage = std::make_unique<MemoryStorage>();
-  EXPECT_THAT(Store::format(*storage, {.seed = 7}), IsOk());
-  return storage;
 }
 
 std::unique_ptr<Store> open_store(std::unique_ptr<Storage> storage, bool read_only = false, Omit omit = Omit::kNothing) {

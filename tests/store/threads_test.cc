@@ -6,6 +6,7 @@
 
 #include "lib/storage/memory_storage.h"
 #include "lib/store/store.h"
+#include "tests/store/formatted.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/storage_doubles.h"
 
@@ -20,12 +21,6 @@ std::unique_ptr<Store> open_with_threads(std::unique_ptr<Storage> storage) {
   auto store = Store::open(std::move(storage), options);
   EXPECT_THAT(store, IsOk());
   return store ? std::move(*store) : nullptr;
-}
-
-std::unique_ptr<MemoryStorage> formatted() {
-  auto storage = std::make_unique<MemoryStorage>();
-  EXPECT_THAT(Store::format(*storage, {.seed = 7}), IsOk());
-  return storage;
 }
 
 // Puts the same number under two keys in two transactions of one operation: a fork sees both or neither.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "lib/base/unique_fd.h"
+#include "tests/support/files.h"
 
 namespace cowfs {
 namespace {
@@ -34,11 +35,6 @@ struct Said {
   std::string out;
   std::string err;
 };
-
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 class CommandLine : public testing::Test {
  protected:

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "tests/support/temp_dir.h"
+#include "tests/support/files.h"
 
 namespace cowfs {
 namespace {
@@ -40,12 +41,6 @@ Answer cowsim(const std::string& arguments) {
 }
 
 bool is_long() { return std::getenv("COWFS_LONG") != nullptr; }
-
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.is_open()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 class Cowsim : public testing::Test {
  protected:

@@ -12,6 +12,8 @@
 #include <set>
 #include <string>
 
+#include "tests/support/files.h"
+
 namespace cowfs {
 namespace {
 
@@ -22,11 +24,7 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::string contents(const std::string& path) {
-  std::ifstream in(variable("COWFS_SRC_DIR") + "/" + path, std::ios::binary);
-  EXPECT_TRUE(in.is_open()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+std::string source_text(const std::string& path) { return contents(variable("COWFS_SRC_DIR") + "/" + path); }
 
 std::string help_of(const std::string& command) {
   FILE* pipe = ::popen(("'" + variable("COWFS_BIN_DIR") + "'/" + command + " --help").c_str(), "r");
@@ -59,10 +57,10 @@ class DocumentedOptions : public testing::Test {
   }
 
   static void expect_everywhere(const std::string& tool, int section, const std::string& help) {
-    const std::string page = contents("man/" + tool + "." + std::to_string(section));
-    const std::string bash = contents("completions/bash/" + tool);
-    const std::string zsh = contents("completions/zsh/_" + tool);
-    const std::string fish = contents("completions/fish/" + tool + ".fish");
+    const std::string page = source_text("man/" + tool + "." + std::to_string(section));
+    const std::string bash = source_text("completions/bash/" + tool);
+    const std::string zsh = source_text("completions/zsh/_" + tool);
+    const std::string fish = source_text("completions/fish/" + tool + ".fish");
     for (const std::string& option : long_options(help)) {
       EXPECT_THAT(page, HasSubstr("Fl Fl " + option)) << tool << "." << section;
       EXPECT_THAT(bash, HasSubstr("--" + option));
@@ -80,7 +78,7 @@ TEST_F(DocumentedOptions, OfCowsnap) {
   std::string help = help_of("cowsnap");
   for (const char* command : {"create", "fork", "list", "rename", "delete", "sync"}) {
     help += help_of(std::string("cowsnap ") + command);
-    EXPECT_THAT(contents("man/cowsnap.1"), HasSubstr(std::string(".It Cm ") + command));
+    EXPECT_THAT(source_text("man/cowsnap.1"), HasSubstr(std::string(".It Cm ") + command));
   }
   expect_everywhere("cowsnap", 1, help);
 }
@@ -89,7 +87,7 @@ TEST_F(DocumentedOptions, OfCowsim) {
   std::string help = help_of("cowsim");
   for (const char* command : {"run", "explain", "demo", "quiz", "fuzz", "oracle", "live", "fs"}) {
     help += help_of(std::string("cowsim ") + command);
-    EXPECT_THAT(contents("man/cowsim.1"), HasSubstr(std::string(".It Cm ") + command));
+    EXPECT_THAT(source_text("man/cowsim.1"), HasSubstr(std::string(".It Cm ") + command));
   }
   expect_everywhere("cowsim", 1, help);
 }
@@ -102,7 +100,7 @@ TEST_F(DocumentedOptions, OfCowfs) {
   expect_everywhere("cowfs", 8, help);
   // "  volume=NAME      mount this volume": what the help says of -o.
   static const std::regex mount_option("\n  ([a-z_]+)=?[A-Za-z]* +[a-z]");
-  const std::string page = contents("man/cowfs.8");
+  const std::string page = source_text("man/cowfs.8");
   for (std::sregex_iterator it(help.begin(), help.end(), mount_option), end; it != end; ++it) {
     EXPECT_THAT(page, HasSubstr(".It Cm " + (*it)[1].str()));
   }

@@ -12,6 +12,8 @@
 
 namespace cowfs {
 
+inline constexpr mode_t kPermissionBits = 07777;
+
 /// One thing whose attributes are copied. Descriptors are -1 where there are none.
 struct AttributeCopy {
   const Place& source;

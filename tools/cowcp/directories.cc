@@ -10,7 +10,6 @@
 namespace cowfs {
 namespace {
 
-constexpr mode_t kPermissionBits = 07777;
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "lib/base/error.h"
@@ -14,6 +15,7 @@
 namespace cowfs {
 
 inline constexpr const char* kCowsim = "cowsim";
+inline constexpr std::uint64_t kPage = 4096;  // bytes of a page of the kernel, where cowsim is compared with it
 
 struct RunOptions {
   bool json = false;
@@ -65,6 +67,11 @@ struct FileOptions {
   std::string file;
 };
 ExitCode run_files(const FileOptions& options);
+
+/// Prints why a comparison could not be made.
+ExitCode cannot(const Error& error);
+/// Compares the trace in a file with something and prints the verdict. `compare` says what differs; empty: all agree.
+ExitCode compare_file(const std::string& path, const std::function<Result<std::string>(const sim::Trace&)>& compare);
 
 /// Prints "seed N: why" and the trace that shows it, which can be run again.
 void print_failing_trace(std::uint64_t seed, const std::string& why,

@@ -25,7 +25,6 @@
 namespace cowfs {
 namespace {
 
-constexpr std::uint32_t kPage = 4096;
 constexpr std::uint64_t kFullLookEvery = 6;    // steps
 constexpr std::chrono::seconds kPatience{15};  // for what the daemon gives back in the background
 
@@ -263,9 +262,9 @@ class Files {
 };
 
 /// One trace on both.
-class Comparison {
+class FileComparison {
  public:
-  Comparison(const FileOptions& options, const sim::MachineSettings& settings)
+  FileComparison(const FileOptions& options, const sim::MachineSettings& settings)
       : options_(options), machine_(settings), files_(options) {}
 
   /// What differs; empty: all agree.
@@ -374,32 +373,21 @@ class Comparison {
   std::uint64_t steps_ = 0;  // of the trace
 };
 
-ExitCode cannot(const Error& error) {
-  print_error(kCowsim, error.text);
-  return ExitCode::kFailed;
-}
-
-ExitCode compare_file(const FileOptions& options) {
-  const auto text = read_text(options.file);
-  const auto trace = text ? sim::parse_trace(*text) : fail(text.error());
-  if (!trace) return cannot(trace.error());
-  const auto difference = Comparison(options, trace->settings).run(sim::operations_of(*trace));
-  if (!difference) return cannot(difference.error());
-  fmt::print("{}: {}\n", options.file, difference->empty() ? "all agree" : *difference);
-  return finish_output(kCowsim, difference->empty() ? ExitCode::kOk : ExitCode::kFailed);
-}
-
 }  // namespace
 
 ExitCode run_files(const FileOptions& options) {
-  if (!options.file.empty()) return compare_file(options);
+  if (!options.file.empty()) {
+    return compare_file(options.file, [&](const sim::Trace& trace) {
+      return FileComparison(options, trace.settings).run(sim::operations_of(trace));
+    });
+  }
   sim::TraceWish wish = sim::common_wish(!options.remount.empty() || !options.kill.empty());
   wish.settings.page_size = kPage;
   std::uint64_t steps = 0;
   for (std::uint64_t seed = options.seeds.first; seed <= options.seeds.last; ++seed) {
     auto operations = sim::generate(wish, seed);
     steps += operations.size();
-    const auto difference = Comparison(options, wish.settings).run(operations);
+    const auto difference = FileComparison(options, wish.settings).run(operations);
     if (!difference)
       return cannot(Error{difference.error().code,
                           fmt::format("seed {}: {}", seed, difference.error().text)});
@@ -407,7 +395,7 @@ ExitCode run_files(const FileOptions& options) {
     int tries = 60;  // each may wait for the daemon
     operations = sim::shrink(std::move(operations), [&](const std::vector<sim::Operation>& fewer) {
       if (tries-- <= 0) return false;
-      const auto now = Comparison(options, wish.settings).run(fewer);
+      const auto now = FileComparison(options, wish.settings).run(fewer);
       return now && !now->empty();
     });
     print_failing_trace(seed, *difference, wish.settings, operations);

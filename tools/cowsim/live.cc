@@ -59,7 +59,7 @@ std::string compare_pages(const sim::Machine& machine, const LiveMachine& live) 
 }
 
 /// What differs; empty: all agree.
-Result<std::string> compare(const sim::MachineSettings& settings,
+Result<std::string> compare_live(const sim::MachineSettings& settings,
                             const std::vector<sim::Operation>& operations) {
   sim::Machine machine(settings);
   COWFS_ASSIGN(const auto live, LiveMachine::create(settings.frames));
@@ -85,38 +85,27 @@ Result<std::string> compare(const sim::MachineSettings& settings,
   return std::string();
 }
 
-ExitCode cannot(const Error& error) {
-  print_error(kCowsim, error.text);
-  return error.code == ErrorCode::kNotSupported ? ExitCode::kNotHere : ExitCode::kFailed;
-}
-
-ExitCode compare_file(const std::string& path) {
-  const auto text = read_text(path);
-  const auto trace = text ? sim::parse_trace(*text) : fail(text.error());
-  if (!trace) return cannot(trace.error());
-  const auto difference = compare(trace->settings, sim::operations_of(*trace));
-  if (!difference) return cannot(difference.error());
-  fmt::print("{}: {}\n", path, difference->empty() ? "all agree" : *difference);
-  return finish_output(kCowsim, difference->empty() ? ExitCode::kOk : ExitCode::kFailed);
-}
-
 }  // namespace
 
 ExitCode run_live(const SeedRange& seeds, const std::string& file) {
-  if (!file.empty()) return compare_file(file);
+  if (!file.empty()) {
+    return compare_file(file, [](const sim::Trace& trace) {
+      return compare_live(trace.settings, sim::operations_of(trace));
+    });
+  }
   const sim::TraceWish wish = sim::live_wish();
   std::uint64_t steps = 0;
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     auto operations = sim::generate(wish, seed);
     steps += operations.size();
-    const auto difference = compare(wish.settings, operations);
+    const auto difference = compare_live(wish.settings, operations);
     if (!difference) return cannot(difference.error());
     if (difference->empty()) continue;
     operations = sim::shrink(std::move(operations), [&](const std::vector<sim::Operation>& fewer) {
-      const auto now = compare(wish.settings, fewer);
+      const auto now = compare_live(wish.settings, fewer);
       return now && !now->empty();
     });
-    print_failing_trace(seed, compare(wish.settings, operations).value_or(*difference),
+    print_failing_trace(seed, compare_live(wish.settings, operations).value_or(*difference),
                         wish.settings, operations);
     return finish_output(kCowsim, ExitCode::kFailed);
   }

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "lib/base/check.h"
+#include "tools/cowsim/commands.h"
 
 namespace cowfs {
 namespace {
@@ -18,7 +19,6 @@ using sim::Outcome;
 
 constexpr std::uintptr_t kBase = 0x2200'0000'0000;
 constexpr std::uintptr_t kWindow = std::uintptr_t{1} << 32;
-constexpr std::size_t kPage = 4096;
 
 // A signal handler has nothing but globals to reach its machine.
 LiveMachine* g_machine = nullptr;

@@ -1,4 +1,5 @@
 #include "tools/cowsim/oracle_processes.h"
+#include "tools/cowsim/commands.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,7 +18,6 @@
 namespace cowfs::oracle {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
 constexpr int kPatienceMs = 20'000;
 constexpr std::uint64_t kPresentBit = std::uint64_t{1} << 63;
 constexpr std::uint64_t kFrameMask = (std::uint64_t{1} << 55) - 1;

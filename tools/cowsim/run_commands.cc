@@ -169,6 +169,22 @@ Result<void> write_text(const std::string& path, const std::string& text) {
   return {};
 }
 
+ExitCode cannot(const Error& error) {
+  print_error(kCowsim, error.text);
+  return error.code == ErrorCode::kNotSupported ? ExitCode::kNotHere : ExitCode::kFailed;
+}
+
+ExitCode compare_file(const std::string& path, const std::function<Result<std::string>(const sim::Trace&)>& compare) {
+  const auto text = read_text(path);
+  if (!text) return cannot(text.error());
+  const auto trace = sim::parse_trace(*text);
+  if (!trace) return cannot(Error{trace.error().code, path + ": " + trace.error().text});
+  const auto difference = compare(*trace);
+  if (!difference) return cannot(difference.error());
+  fmt::print("{}: {}\n", path, difference->empty() ? "all agree" : *difference);
+  return finish_output(kCowsim, difference->empty() ? ExitCode::kOk : ExitCode::kFailed);
+}
+
 void print_failing_trace(std::uint64_t seed, const std::string& why,
                          const sim::MachineSettings& settings,
                          const std::vector<sim::Operation>& operations) {
