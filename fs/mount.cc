@@ -88,6 +88,7 @@ void Mount::begin(fuse_session* session) {
 void Mount::end() {
   tree_clones_.end();
   flusher_.end();
+  page_sweep_.end();
   notifier_.end();
 }
 

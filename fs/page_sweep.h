@@ -4,23 +4,20 @@
 // are not. They belong to inodes that have an open writer (a mapping keeps its file open), which
 // the volume knows.
 //
-// How: fsync(2) of each such inode on our own mount, opened by its handle, because that alone waits
-// for all of its pages; the FSYNC request that it ends with is ours and is answered at once
-// (is_own). Where we may not open by handle (that needs CAP_DAC_READ_SEARCH), the inode's cache is
-// invalidated, which writes dirty pages too.
+// How: fsync(2) of each such inode on our own mount (mount_syncer.h), because that alone waits for all
+// of its pages; the FSYNC request that it ends with is ours and is answered at once (is_own). Where we
+// may not open by handle, the inode's cache is invalidated, which writes dirty pages too.
 //
 // Never call sweep() from a thread that serves requests, or with a lock held: it waits for WRITE
 // requests.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <vector>
 
 #include "fs/fuse_compat.h"
+#include "fs/mount_syncer.h"
 #include "fs/node_id.h"
-#include "lib/base/mutex.h"
-#include "lib/base/unique_fd.h"
 #include "lib/volume/file_system.h"
 
 namespace cowfs {
@@ -28,28 +25,26 @@ namespace cowfs {
 class PageSweep {
  public:
   PageSweep(FileSystem& file_system, const NodeIds& nodes, const std::string& mountpoint)
-      : file_system_(file_system), nodes_(nodes), mountpoint_(mountpoint) {}
+      : file_system_(file_system), nodes_(nodes), syncer_(mountpoint) {}
 
-  void begin(fuse_session* session) { session_ = session; }
+  void begin(fuse_session* session);
+  /// The connection must be served, or dead.
+  void end() { syncer_.end(); }
 
   /// What was dirty in the volume when this was called is with us when it returns.
   void sweep(VolumeId volume);
   void sweep_all();
 
   /// Whether an FSYNC of this node is the sweep's own; notes that it came.
-  bool is_own(const fuse_ctx& caller, std::uint64_t node);
+  bool is_own(const fuse_ctx& caller, std::uint64_t node) { return syncer_.is_own(caller, node); }
 
  private:
   void sweep_inodes(VolumeId volume, const std::vector<InodeNumber>& inodes);
-  bool sync_by_handle(const UniqueFd& mount, std::uint64_t node);
 
   FileSystem& file_system_;
   const NodeIds& nodes_;
-  const std::string& mountpoint_;
   fuse_session* session_ = nullptr;
-  Mutex mutex_;                                 // one sweep at a time; guards nothing else
-  std::atomic<pid_t> thread_ = 0;               // that sweeps now
-  std::atomic<std::uint64_t> synced_node_ = 0;  // whose FSYNC came last
+  MountSyncer syncer_;
 };
 
 }  // namespace cowfs

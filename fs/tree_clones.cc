@@ -99,17 +99,18 @@ Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint
   job->target_node = node;
   // The first step is made here, so that a refusal is told at once.
   COWFS_TRY(job->clone.begin());
-  const MutexLock lock(mutex_);
-  const bool taken = std::ranges::any_of(jobs_, [&](const auto& each) { return each->handle == handle; });
   Job* begun = job.get();
-  if (taken || ending_ || jobs_.size() >= kMostJobs) {
-    job->thread = std::jthread([begun] { (void)begun->clone.abandon(); });
-    job->thread.join();
-    return fail(ErrorCode::kBusy);
+  {
+    const MutexLock lock(mutex_);
+    const bool taken = std::ranges::any_of(jobs_, [&](const auto& each) { return each->handle == handle; });
+    if (!taken && !ending_ && jobs_.size() < kMostJobs) {
+      job->thread = std::jthread([this, begun](const std::stop_token& stop) { run(*begun, stop); });
+      jobs_.push_back(std::move(job));
+      return {};
+    }
   }
-  job->thread = std::jthread([this, begun](const std::stop_token& stop) { run(*begun, stop); });
-  jobs_.push_back(std::move(job));
-  return {};
+  if (const Result<void> gone = begun->clone.abandon(); !gone) log_warning(gone.error().text);
+  return fail(ErrorCode::kBusy);
 }
 
 Result<void> TreeClones::copy(Job& job, const std::stop_token& stop) {

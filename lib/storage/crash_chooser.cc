@@ -33,7 +33,7 @@ void apply_whole(const StorageCall& call, MemoryArray& array) {
     case StorageCallKind::kReserve: return array.reserve(call.offset, call.length);
     case StorageCallKind::kPunch: return array.punch(call.offset, call.length);
     case StorageCallKind::kResize: return array.resize(call.offset);
-    default: COWFS_CHECK(!"a change of an array's content");
+    default: check_failed(__FILE__, __LINE__, "a change of an array's content");
   }
 }
 
