@@ -2,10 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "lib/base/unique_fd.h"
@@ -14,20 +15,8 @@ namespace cowfs {
 
 namespace {
 
-// The handle of a FUSE inode (fs/fuse/inode.c, fuse_encode_fh): type FILEID_INO64_GEN, three words.
-constexpr int kInodeHandleType = 0x81;
-constexpr unsigned kInodeHandleBytes = 12;
-
-UniqueFd open_node(int mount, std::uint64_t node) {
-  alignas(file_handle) char bytes[sizeof(file_handle) + kInodeHandleBytes] = {};
-  auto* handle = reinterpret_cast<file_handle*>(bytes);
-  handle->handle_bytes = kInodeHandleBytes;
-  handle->handle_type = kInodeHandleType;
-  const std::uint32_t words[3] = {static_cast<std::uint32_t>(node >> 32),
-                                  static_cast<std::uint32_t>(node), 0};
-  std::memcpy(handle->f_handle, words, sizeof words);
-  return UniqueFd(::open_by_handle_at(mount, handle, O_RDONLY | O_CLOEXEC));
-}
+/// Longer than any name of a file: the kernel remembers nothing of it from others.
+const std::string kName = ".cowfs-sync-" + std::string(255, '-');
 
 }  // namespace
 
@@ -62,10 +51,9 @@ std::vector<std::uint64_t> MountSyncer::sync(std::vector<std::uint64_t> nodes) {
   return std::exchange(nodes_, {});
 }
 
-bool MountSyncer::is_own(const fuse_ctx& caller, std::uint64_t node) {
-  if (caller.pid == 0 || caller.pid != thread_id_) return false;
-  synced_node_ = node;
-  return true;
+std::optional<std::uint64_t> MountSyncer::node_asked() const {
+  const std::uint64_t node = asked_node_;
+  return node == 0 ? std::nullopt : std::optional(node);
 }
 
 void MountSyncer::run() {
@@ -101,11 +89,16 @@ std::vector<std::uint64_t> MountSyncer::sync_here(const std::vector<std::uint64_
 }
 
 bool MountSyncer::sync_node(int mount, std::uint64_t node) {
-  const UniqueFd file = open_node(mount, node);
-  if (!file) return false;
   synced_node_ = 0;
+  asked_node_ = node;
+  UniqueFd file(::openat(mount, kName.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  asked_node_ = 0;
   // The mount point may show another filesystem by now: then no FSYNC of ours has come.
-  return ::fsync(file.get()) == 0 && synced_node_ == node;
+  const bool synced = file && ::fsync(file.get()) == 0 && synced_node_ == node;
+  file.reset();
+  struct stat gone;
+  (void)::fstatat(mount, kName.c_str(), &gone, AT_SYMLINK_NOFOLLOW);
+  return synced;
 }
 
 }  // namespace cowfs

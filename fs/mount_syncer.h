@@ -5,10 +5,14 @@
 // are killed all others close theirs, and it is let go.
 //
 // For the same reason it does nothing else: descriptors of ours mean nothing there.
+//
+// It opens an inode by a name in the root that is answered to this thread alone, and is gone for the kernel, too, once the
+// thread has asked again: no privilege is needed, and nothing is left that would keep an inode.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,12 +31,16 @@ class MountSyncer {
   /// Waits for a sync under way, so the connection must be served, or dead.
   void end();
 
-  /// Syncs these nodes, one after another; those for which that could not be done. Opening an inode by its handle needs
-  /// CAP_DAC_READ_SEARCH. Calls wait for each other.
+  /// Syncs these nodes, one after another; those for which that could not be done: our user may not read them. Calls wait
+  /// for each other.
   std::vector<std::uint64_t> sync(std::vector<std::uint64_t> nodes);
 
-  /// Whether an FSYNC of this node is ours; notes that it came.
-  bool is_own(const fuse_ctx& caller, std::uint64_t node);
+  /// Whether a request is ours.
+  bool is_own(const fuse_ctx& caller) const { return caller.pid != 0 && caller.pid == thread_id_; }
+  /// What a LOOKUP of ours in the root asks for. Such a name is there for as long as we open it.
+  std::optional<std::uint64_t> node_asked() const;
+  /// An FSYNC of ours came.
+  void note_synced(std::uint64_t node) { synced_node_ = node; }
 
  private:
   enum class State { kIdle, kAsked, kAnswered, kEnding };
@@ -43,6 +51,7 @@ class MountSyncer {
 
   const std::string& mountpoint_;
   std::atomic<pid_t> thread_id_ = 0;
+  std::atomic<std::uint64_t> asked_node_ = 0;   // that is being opened
   std::atomic<std::uint64_t> synced_node_ = 0;  // whose FSYNC came last
   Mutex one_at_a_time_;  // held while a call waits for its answer; the one below is a leaf
   Mutex mutex_;

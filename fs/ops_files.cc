@@ -157,9 +157,10 @@ void write(fuse_req_t request, fuse_ino_t node, const char* data, std::size_t si
 }
 
 void sync(fuse_req_t request, fuse_ino_t node, int data_only, fuse_file_info*) {
-  if (Mount::of(request).page_sweep().is_own(*fuse_req_ctx(request), node)) {
-    fuse_reply_err(request,
-                   0);  // what the sweep waits for has arrived; it promises nothing durable
+  MountSyncer& syncer = Mount::of(request).page_sweep().syncer();
+  if (syncer.is_own(*fuse_req_ctx(request))) {
+    syncer.note_synced(node);
+    fuse_reply_err(request, 0);  // what the sweep waits for has arrived; it promises nothing durable
     return;
   }
   reply_done(request, on_inode(request, node, [&](Volume& volume, InodeNumber inode) {

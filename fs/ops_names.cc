@@ -26,8 +26,18 @@ void reply_made(fuse_req_t request, fuse_ino_t parent, std::string_view name, Ma
   reply_entry(request, *volume, make(**volume, place.inode));
 }
 
+/// The file that the page sweep opens. Asked again the name is not there: neither answer is to be remembered.
+void lookup_for_sync(fuse_req_t request) {
+  Mount& mount = Mount::of(request);
+  const auto node = mount.page_sweep().syncer().node_asked();
+  const auto volume = node ? mount.volume_of(*node) : fail(ErrorCode::kNotFound);
+  if (!volume) return reply_error(request, volume.error());
+  reply_entry(request, *volume, (*volume)->get_attributes(mount.nodes().place_of(*node).inode), 0);
+}
+
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Mount& mount = Mount::of(request);
+  if (mount.page_sweep().syncer().is_own(*fuse_req_ctx(request))) return lookup_for_sync(request);
   const Place place = mount.nodes().place_of(parent);
   if (place.is_virtual()) return mount.snapshot_directory().lookup(request, place, name);
   if (is_reserved(name)) {

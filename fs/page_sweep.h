@@ -5,8 +5,8 @@
 // the volume knows.
 //
 // How: fsync(2) of each such inode on our own mount (mount_syncer.h), because that alone waits for all
-// of its pages; the FSYNC request that it ends with is ours and is answered at once (is_own). Where we
-// may not open by handle, the inode's cache is invalidated, which writes dirty pages too.
+// of its pages; the FSYNC request that it ends with is ours and is answered at once. Where we may not
+// read the file, the inode's cache is invalidated, which writes dirty pages too.
 //
 // Never call sweep() from a thread that serves requests, or with a lock held: it waits for WRITE
 // requests.
@@ -35,8 +35,8 @@ class PageSweep {
   void sweep(VolumeId volume);
   void sweep_all();
 
-  /// Whether an FSYNC of this node is the sweep's own; notes that it came.
-  bool is_own(const fuse_ctx& caller, std::uint64_t node) { return syncer_.is_own(caller, node); }
+  /// Whose requests are not a program's.
+  MountSyncer& syncer() { return syncer_; }
 
  private:
   void sweep_inodes(VolumeId volume, const std::vector<InodeNumber>& inodes);

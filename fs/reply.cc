@@ -118,11 +118,12 @@ void reply_attributes(fuse_req_t request, std::uint64_t node, const Result<Attri
 }
 
 void reply_entry(fuse_req_t request, const std::shared_ptr<Volume>& volume,
-                 const Result<Attributes>& result) {
+                 const Result<Attributes>& result, double entry_timeout) {
   if (!result) return reply_error(request, result.error());
   const InodeNumber inode = result->inode;
-  const fuse_entry_param entry =
+  fuse_entry_param entry =
       entry_of(*result, Mount::of(request).nodes().of_inode(volume->id(), inode));
+  entry.entry_timeout = entry_timeout;
   volume->remember(inode);
   if (fuse_reply_entry(request, &entry) != 0) volume->forget(inode, 1);
 }

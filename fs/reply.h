@@ -53,9 +53,9 @@ Result<void> discard(Result<T> result) {
 }
 
 void reply_attributes(fuse_req_t request, std::uint64_t node, const Result<Attributes>& result);
-/// An entry of `volume`; counts a lookup.
+/// An entry of `volume`; counts a lookup. The kernel may remember the name for `entry_timeout` seconds.
 void reply_entry(fuse_req_t request, const std::shared_ptr<Volume>& volume,
-                 const Result<Attributes>& result);
+                 const Result<Attributes>& result, double entry_timeout = kForever);
 /// "There is no such name", which the kernel may remember.
 void reply_no_entry(fuse_req_t request);
 

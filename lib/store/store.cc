@@ -339,6 +339,12 @@ StoreSpace Store::space() const {
   return space;
 }
 
+Result<void> Store::count_released() {
+  ExclusiveLock lock(core_->tree_lock);
+  if (core_->block_counts.pending() == 0 || core_->options.read_only) return {};
+  return core_->apply_block_counts();
+}
+
 StoreCounters Store::counters() const {
   SharedLock lock(core_->tree_lock);
   const auto pending = core_->reclaimer.pending();

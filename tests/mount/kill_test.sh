@@ -17,9 +17,6 @@ start_workers() {
   answer good
 }
 
-# no_thread PID: not even one that waits in the kernel while the others are gone.
-no_thread() { [ ! -e "/proc/$1" ] || ! grep -hs '^State:' /proc/"$1"/task/*/status | grep -qv 'Z (zombie)'; }
-
 # kill_and_compare: at a moment of its own. The daemon must end by itself, also where it flushes an inode for a snapshot and
 # waits in the kernel for a lock that a writer holds who waits for the daemon.
 kill_and_compare() {
@@ -53,22 +50,12 @@ promise_what_was_acknowledged_survives_kills() { kill_rounds "$(($(rounds) * 3 /
 # A checkpoint each second: kills come in the middle of some.
 promise_what_was_acknowledged_survives_kills_beside_checkpoints() { kill_rounds "$(($(rounds) / 4))" -o commit=1; }
 
-# Killed while the pages of a mapping are on their way, again and again.
 promise_a_daemon_killed_in_the_flush_of_a_snapshot_ends() {
   local i
   only_cowfs
   mount_fresh
-  mkfifo hold.fifo ready.fifo
   for i in 1 2 3 4 5; do
-    "$(program dirty_mapping)" store "$MNT/mapped.$i" $((64 << 20)) "$i" <hold.fifo >ready.fifo 2>/dev/null &
-    exec 9>hold.fifo
-    read -r _ <ready.fifo
-    (while echo more; do :; done) 1>>"$MNT/mapped.$i" 2>/dev/null &
-    mkdir "$MNT/.cowfs/s$i" 2>/dev/null &
-    sleep "0.0$((i * 15))"
-    kill -KILL "$DAEMON"
-    eventually 20 "the end of a killed daemon" no_thread "$DAEMON"
-    exec 9>&-
+    kill_in_flush "$i" "$MNT" "$DAEMON"
     umount -l "$MNT"
     wait
     mount_again

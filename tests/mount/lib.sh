@@ -347,6 +347,27 @@ run_promises() {
 
 # ---- shared by several scripts ------------------------------------------------------------------------------------------
 
+# no_thread PID: not even one that waits in the kernel while the others are gone.
+no_thread() { [ ! -e "/proc/$1" ] || ! grep -hs '^State:' /proc/"$1"/task/*/status | grep -qv 'Z (zombie)'; }
+
+# kill_in_flush NUMBER MOUNTPOINT PID [PREFIX…]: the daemon PID is killed, and ends, while the dirty pages of a mapping are on their
+# way to it for a snapshot and the mapped file is written to beside that. By commands that PREFIX runs as somebody else.
+kill_in_flush() {
+  local i=$1 mnt=$2 pid=$3
+  shift 3
+  rm -f hold.fifo ready.fifo
+  mkfifo hold.fifo ready.fifo
+  "$@" "$(program dirty_mapping)" store "$mnt/mapped.$i" $((64 << 20)) "$i" <hold.fifo >ready.fifo 2>/dev/null &
+  exec 9>hold.fifo
+  read -r _ <ready.fifo
+  "$@" sh -c "while echo more; do :; done >>'$mnt/mapped.$i'" 2>/dev/null &
+  "$@" mkdir "$mnt/.cowfs/s$i" 2>/dev/null &
+  sleep "0.0$((i * 15))"
+  kill -KILL "$pid"
+  eventually 20 "the end of a killed daemon" no_thread "$pid"
+  exec 9>&-
+}
+
 # snapshot_script FILE: a program for test programs to call with a name: takes a snapshot of $MNT.
 snapshot_script() {
   if [ "$COWFS_TARGET" = btrfs ]; then

@@ -193,6 +193,28 @@ promise_a_user_does_the_whole_job_without_root() {
   end_world
 }
 
+promise_a_users_daemon_killed_in_the_flush_of_a_snapshot_ends() {
+  local i
+  only_cowfs
+  need_cowfs
+  user_world
+  mkdir mine mine/mnt
+  chmod 755 "$T"
+  chown -R 61001:61001 mine
+  as 61001 "$MKFS" mine/store >mkfs.log
+  for i in 1 2 3 4 5; do
+    as 61001 "$COWFS" "$T/mine/store" "$T/mine/mnt"
+    kill_in_flush "$i" "$T/mine/mnt" "$(processes_naming "$T/mine/store" | head -n 1)" as 61001
+    as 61001 fusermount3 -uz "$T/mine/mnt"
+    wait
+  done
+  as 61001 "$COWFS" mine/store "$T/mine/mnt"
+  present "$T/mine/store"
+  as 61001 fusermount3 -u "$T/mine/mnt"
+  eventually 20 "the daemon ends" none_of "$T/mine/store"
+  end_world
+}
+
 # In a user namespace of the user's own no helper with more rights is needed: mount(2) is allowed there.
 promise_a_user_namespace_is_enough() {
   only_cowfs
