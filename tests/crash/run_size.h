@@ -5,14 +5,9 @@
 #include <cstdlib>
 
 #include "lib/storage/crash_chooser.h"
+#include "tests/support/sanitized.h"
 
 namespace cowfs {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 struct RunSize {
   std::uint64_t first_seed;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/tree/node.h"
+#include "tests/support/sanitized.h"
 
 namespace cowfs {
 namespace {
@@ -170,7 +171,7 @@ void use(Node& node, std::mt19937_64& random) {
 TEST(NodeDamage, WhatPassesValidationIsSafeToUse) {
   std::mt19937_64 random(3);
   int passed = 0;
-  for (int round = 0; round < 100'000; ++round) {
+  for (int round = 0; round < fewer_if_sanitized(100'000); ++round) {
     auto node =
         sample(random() % 2 == 0 ? 0 : static_cast<unsigned>(random() % kMaxTreeHeight), random);
     std::vector<std::size_t> cells;
@@ -190,7 +191,7 @@ TEST(NodeDamage, WhatPassesValidationIsSafeToUse) {
     node->seal();
     EXPECT_EQ(fault_of(*node), "");
   }
-  EXPECT_GT(passed, 1'000);
+  EXPECT_GT(passed, fewer_if_sanitized(1'000));
 }
 
 }  // namespace

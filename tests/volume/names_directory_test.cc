@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/volume/volume_fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace cowfs {
 namespace {
@@ -95,7 +96,7 @@ TEST_F(Directory, CookiesAreTheSameInAForkAndAfterAReopen) {
 TEST_F(Directory, ReadingGoesOnWhereItStoppedWhileEntriesAreDeleted) {
   // 100,000 entries; one thread deletes every second one and makes new ones while another reads in small
   // pieces: those that stay are seen exactly once, in the order of cookies.
-  constexpr int kEntries = 100'000;
+  constexpr int kEntries = fewer_if_sanitized(100'000);
   const InodeNumber directory = make_directory("big");
   for (int index = 0; index < kEntries; ++index) {
     ASSERT_THAT(main().make_node(owner(), directory, "f" + std::to_string(index), S_IFREG, 0),

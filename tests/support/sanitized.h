@@ -1,0 +1,15 @@
+// Whether this is a build with a sanitizer, in which tests that take long do less: the plain build does all of it.
+#pragma once
+
+namespace cowfs {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// As many as `plain`, or a part of it.
+constexpr int fewer_if_sanitized(int plain, int part = 8) { return kSanitized ? plain / part : plain; }
+
+}  // namespace cowfs
