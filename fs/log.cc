@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dup_filter_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
@@ -32,7 +33,10 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 }
 
 void use(spdlog::sink_ptr sink, LogLevel level, const char* pattern) {
-  auto logger = std::make_shared<spdlog::logger>("cowfs", std::move(sink));
+  // A host that fails may make each request fail: it is said once a minute.
+  auto once = std::make_shared<spdlog::sinks::dup_filter_sink_mt>(std::chrono::minutes(1));
+  once->add_sink(std::move(sink));
+  auto logger = std::make_shared<spdlog::logger>("cowfs", std::move(once));
   logger->set_level(spdlog_level(level));
   logger->set_pattern(pattern);
   logger->flush_on(spdlog::level::debug);

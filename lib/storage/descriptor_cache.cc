@@ -1,5 +1,6 @@
 #include "lib/storage/descriptor_cache.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +8,18 @@
 #include "lib/storage/host_error.h"
 
 namespace cowfs {
+namespace {
+
+/// Whether what was synced can be found again: a file that somebody has removed takes every write.
+Result<void> check_present(ArrayName name, int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0 || status.st_nlink > 0) return {};
+  // We remove objects ourselves, also while they are synced.
+  const bool ours = name.kind == ArrayKind::kObject;
+  return fail(ours ? ErrorCode::kNotFound : ErrorCode::kIo, to_string(name) + ": somebody removed it from the store");
+}
+
+}  // namespace
 
 std::optional<DescriptorCache::Lease> DescriptorCache::find(ArrayName name,
                                                             std::uint64_t* removals) {
@@ -81,7 +94,7 @@ Result<void> DescriptorCache::sync_lease(ArrayName name, Lease& lease) {
   do {
     result = ::fdatasync(lease.fd());
   } while (result != 0 && errno == EINTR);
-  if (result == 0) return {};
+  if (result == 0) return check_present(name, lease.fd());
   Error error = host_error(errno, to_string(name) + ": sync");
   MutexLock lock(mutex_);
   failed_syncs_.emplace(name, error);

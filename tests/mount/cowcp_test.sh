@@ -94,6 +94,67 @@ promise_a_source_that_shrinks_is_an_error_and_no_crash() {
   done
 }
 
+# What the copy has is what the source had at some moment: a prefix of what is appended, of at least the size at the beginning.
+promise_a_source_that_grows_is_copied_as_far_as_it_was() {
+  local method pid
+  for method in mmap copy-range read-write; do
+    head -c 40M /dev/zero | tr '\0' a >big
+    (while :; do head -c 100000 /dev/zero | tr '\0' b; done >>big) &
+    pid=$!
+    "$COWCP" "--method=$method" big "copy.$method"
+    kill "$pid"
+    wait "$pid" 2>/dev/null || true
+    at_least $((40 << 20)) "$(stat -c %s "copy.$method")" "bytes copied with $method"
+    cmp -n "$(stat -c %s "copy.$method")" big "copy.$method"
+    rm big "copy.$method"
+  done
+}
+
+promise_json_is_one_object_a_line_for_any_name() {
+  need_tool jq
+  mkdir -p tree/dir
+  head -c 100000 /dev/urandom >tree/file
+  echo x >"tree/dir/$(printf 'new\nline')"
+  echo x >"tree/$(printf 'no\xffutf8')"
+  ln -s nowhere tree/link
+  "$COWCP" --json -r tree copy >lines
+  same 7 "$(wc -l <lines)" "lines"
+  same 7 "$(jq -s 'length' lines)" "objects"
+  same 3 "$(jq -s 'map(select(.type == "file")) | length' lines)" "files"
+  same 100004 "$(jq -s 'map(select(.type == "summary"))[0] | .copied_bytes + .shared_bytes' lines)" "bytes in the summary"
+  same 3 "$(jq -s 'map(select(.type == "summary"))[0].files' lines)" "files in the summary"
+  same 747265652f6e6fff75746638 "$(jq -r 'select(.source_hex) | .source_hex' lines)" "the name that is no UTF-8"
+  local code=0
+  "$COWCP" --json tree/none there >lines 2>said || code=$?
+  same 1 "$code" "exit code"
+  same 1 "$(jq '.failures' lines)" "failures"
+  has "$(cat said)" "cannot stat 'tree/none': No such file" "what it said"
+}
+
+# --sync: each file, and each directory that got a name, is synced after its last change; without it nothing is.
+promise_sync_makes_all_that_was_copied_durable() {
+  need_tool strace
+  mkdir -p tree/dir
+  echo one >tree/file
+  echo two >tree/dir/file
+  strace -f -o plain.trace -e trace=fsync,fdatasync,syncfs "$COWCP" -r tree plain
+  same 0 "$(grep -c 'sync' plain.trace || true)" "syncs without --sync"
+  strace -f -y -o sync.trace -e trace=fsync,fdatasync,syncfs "$COWCP" --sync -r tree synced
+  local synced path
+  synced=$(sed -n 's/.*sync([0-9]*<\([^>]*\)>.*/\1/p' sync.trace)
+  for path in "$PWD" "$PWD/synced" "$PWD/synced/dir"; do
+    has "$synced" "^$path\$" "the directories that were synced"
+  done
+  at_least 5 "$(wc -l <<<"$synced")" "syncs of two files and three directories"
+  # A name alone, and directories made for --parents.
+  ln -s nowhere link
+  mkdir target
+  strace -f -y -o sync.trace -e trace=fsync "$COWCP" --sync -P link target/
+  has "$(cat sync.trace)" "<$PWD/target>" "the directory that got a link"
+  strace -f -y -o sync.trace -e trace=fsync "$COWCP" --sync --parents tree/dir/file target
+  for path in target target/tree target/tree/dir; do has "$(cat sync.trace)" "<$PWD/$path>" "the directories of --parents"; done
+}
+
 promise_a_killed_run_leaves_nothing_under_the_name() {
   local signal
   host_image ext4 512M "$MNT"

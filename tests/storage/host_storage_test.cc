@@ -247,6 +247,19 @@ TEST_F(HostStore, GivesSpaceBackWhenItPunches) {
   EXPECT_LE(status.st_blocks, blocks_before - (1 << 19) / 512);
 }
 
+TEST_F(HostStore, ASyncOfWhatSomebodyRemovedIsNoSuccess) {
+  auto storage = make();
+  ASSERT_THAT(storage->create(nodes_name(0)), IsOk());
+  ASSERT_THAT(storage->create(object_name(1)), IsOk());
+  for (const ArrayName name : {nodes_name(0), object_name(1)}) {
+    ASSERT_THAT(storage->write(name, 0, as_bytes("x")), IsOk());
+    ASSERT_THAT(storage->sync(name), IsOk());
+  }
+  fs::remove_all(path_);
+  EXPECT_THAT(storage->sync(nodes_name(0)), FailsWith(ErrorCode::kIo));
+  EXPECT_THAT(storage->sync(object_name(1)), FailsWith(ErrorCode::kNotFound));
+}
+
 TEST_F(HostStore, HandsOutADescriptorThatCannotWrite) {
   auto storage = make();
   EXPECT_TRUE(storage->limits().has_descriptors);

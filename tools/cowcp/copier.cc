@@ -1,6 +1,8 @@
 #include "tools/cowcp/copier.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -57,7 +59,20 @@ int Copier::run(std::vector<std::string> operands) {
     all = copy_operand(source) && all;
     pool_.drain();
   }
+  if (options_.sync) all = sync_target() && all;
   return all && !jobs_failed_ && !report_.failed() ? 0 : 1;
+}
+
+/// The names that operands got; all below them was synced when it was finished.
+bool Copier::sync_target() {
+  std::string parent = several_ ? target_.name : without_trailing_slashes(target_.name);
+  if (!several_) {
+    const std::size_t slash = parent.rfind('/');
+    parent = slash == parent.npos ? "." : parent.substr(0, slash + 1);
+  }
+  const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory && ::fsync(directory.get()) == 0) return true;
+  return fail(fmt::format("failed to sync {}", quote(parent)), errno);
 }
 
 /// Finds out what the destination is, and takes it off the operands.

@@ -80,6 +80,7 @@ class Copier {
   // copier.cc: operands.
   bool copy_operand(std::string source);
   bool copy_operand_to(const std::string& source, const Place& target);
+  bool sync_target();
   std::optional<int> choose_target(std::vector<std::string>& operands);
   bool try_tree_clone(const Entry& entry);
 

@@ -76,6 +76,9 @@ bool Copier::copy_with_parents(const std::string& operand) {
       const mode_t held_back = parent->is_new ? parent->status.st_mode & 07077 : 0;
       all = attributes_.copy(what, held_back) && all;
     }
+    if (options_.sync && (!fd || ::fsync(fd.get()) != 0)) {
+      all = fail(fmt::format("failed to sync {}", quote(parent->target.shown)), errno);
+    }
   }
   return all;
 }
