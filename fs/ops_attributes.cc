@@ -121,9 +121,7 @@ void get_extended_status(fuse_req_t request, fuse_ino_t node, int, int, fuse_fil
 
 /// Used space is what any volume's files hold; free is what the host still has for us.
 void get_space(fuse_req_t request, fuse_ino_t) {
-  Store& store = Mount::of(request).file_system().store();
-  (void)store.count_released();  // else the figures are those of a moment ago
-  const StoreSpace space = store.space();
+  const StoreSpace space = Mount::of(request).file_system().store().space_now();
   struct statvfs status{};
   status.f_bsize = kBlockSize;
   status.f_frsize = kBlockSize;

@@ -72,8 +72,7 @@ void answer(const Question& question, api::DescribeVolume& request) {
 }
 
 void answer(const Question& question, api::DescribeSpace& request) {
-  (void)question.store().count_released();
-  const StoreSpace space = question.store().space();
+  const StoreSpace space = question.store().space_now();
   const StoreCounters counters = question.store().counters();
   request.total_blocks = space.total_blocks;
   request.free_blocks = space.free_blocks;

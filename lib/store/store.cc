@@ -339,10 +339,14 @@ StoreSpace Store::space() const {
   return space;
 }
 
-Result<void> Store::count_released() {
-  ExclusiveLock lock(core_->tree_lock);
-  if (core_->block_counts.pending() == 0 || core_->options.read_only) return {};
-  return core_->apply_block_counts();
+StoreSpace Store::space_now() {
+  {
+    ExclusiveLock lock(core_->tree_lock);
+    // With nodes at hand, so that a full host does not break it off.
+    const bool possible = core_->block_counts.pending() > 0 && core_->check_writable() && core_->nodes.ensure_free(kNodesPerSegment / 2);
+    if (possible) (void)core_->apply_block_counts();  // the store remembers an error
+  }
+  return space();
 }
 
 StoreCounters Store::counters() const {

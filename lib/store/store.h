@@ -243,10 +243,10 @@ class Store {
   /// Writes a checkpoint, which makes the journal before it superfluous. For tests; the background does it by itself.
   Result<void> checkpoint();
 
-  /// Blocks that were released a moment ago may still count as live: see count_released().
+  /// Blocks that were released since the last checkpoint may still count as live.
   StoreSpace space() const;
-  /// Counts all that was released until now, as a checkpoint does. No view is held. kNoSpace, kIo, kCorrupted.
-  Result<void> count_released();
+  /// The same after counting what was released until now, where there is room for that. No view is held.
+  StoreSpace space_now();
   StoreCounters counters() const;
 
   /// Does all background work that is possible now, in this thread: reclaims deleted volumes and freed blocks, with

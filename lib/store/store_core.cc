@@ -73,7 +73,9 @@ Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std
 Result<void> StoreCore::apply_block_counts() {
   for (const BlockRange& range : objects.take_abandoned()) block_counts.drop(range);
   Tree tree = store_tree();
-  return block_counts.apply(tree, [&](const BlockRange& range) { return objects.blocks_died(tree, range); });
+  auto applied = block_counts.apply(tree, [&](const BlockRange& range) { return objects.blocks_died(tree, range); });
+  if (!applied) set_failed(applied.error());  // some of them are, and nobody knows which
+  return applied;
 }
 
 Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<NodeRef>& pins) {

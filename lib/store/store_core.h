@@ -74,7 +74,7 @@ class StoreCore final : public NodeSpace {
   /// there is none.
   Result<std::uint64_t> log(RecordType type, std::string_view body, std::uint64_t request_id = 0, bool frees_space = false);
 
-  /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive.
+  /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive. After an error the store takes no more changes.
   Result<void> apply_block_counts();
 
   /// Loads and reserves all that apply() needs: everything that can fail is done here, before the first change.

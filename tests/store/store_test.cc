@@ -98,6 +98,31 @@ TEST(Store, ForkSharesAndDiverges) {
   EXPECT_THAT(store->verify(), IsOk());
 }
 
+// Whoever asks how much space is used has released blocks counted. Counts that make no sense break that off in the middle.
+TEST(Store, CountsThatMakeNoSenseStopChangesWhoeverFindsThem) {
+  auto store = open_store(formatted());
+  const auto blocks = store->allocate(1);
+  ASSERT_THAT(blocks, IsOk());
+  const auto commit = [&](const auto& change) {
+    Operation operation(*store);
+    UpdateView view(*store, operation);
+    Transaction transaction;
+    change(transaction);
+    return view.commit(transaction);
+  };
+  const std::string key = extent_key(InodeNumber{16}, 0);
+  ASSERT_THAT(commit([&](Transaction& t) { t.put(kMainVolume, key, encode_extent({0, blocks->front(), store->birth_generation()})); }),
+              IsOk());
+  EXPECT_EQ(store->space_now().live_blocks, 1u);
+  ASSERT_THAT(commit([&](Transaction& t) {
+                t.erase(kMainVolume, key);
+                for (int more_than_there_are = 0; more_than_there_are < 2; ++more_than_there_are) t.release(blocks->front());
+              }),
+              IsOk());
+  (void)store->space_now();
+  EXPECT_THAT(commit([&](Transaction& t) { t.put(kMainVolume, "more", "value"); }), FailsWith(ErrorCode::kReadOnly));
+}
+
 TEST(Store, RefusesChangesOfASnapshot) {
   auto store = open_store(formatted());
   auto snapshot = store->fork_volume({}, kMainVolume, "snap", VolumeKind::kSnapshot);
