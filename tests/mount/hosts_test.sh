@@ -60,9 +60,6 @@ failing_host() {
   snapshot s
   "$COWSNAP" sync "$MNT"
 }
-# errors_logged: how many lines the daemon has logged as errors.
-errors_logged() { grep -c '\[error\]\|cowfs: error' "$T/daemon.log" || true; }
-
 # The host turns itself read-only, as ext4 does after an error of its disk.
 promise_a_host_that_turns_read_only_is_told_and_loses_nothing() {
   failing_host ext4 256M errors=remount-ro

@@ -23,7 +23,7 @@ kill_and_compare() {
   local moment=$(((RANDOM % 500) + 30))
   read -r -t "0.$(printf %03d "$moment")" _ <> <(:) || true
   kill -KILL "$DAEMON"
-  eventually 20 "the end of a killed daemon" no_thread "$DAEMON"
+  eventually 20 "the end of a killed daemon" ended "$DAEMON"
   wait "$DAEMON" 2>/dev/null || true
   answer stopped
   if mounted "$MNT"; then umount -l "$MNT"; fi

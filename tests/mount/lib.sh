@@ -119,7 +119,13 @@ mounted() {
 unmounted() { ! mounted "$1"; }
 mount_source() { E="$1" awk '$5 == ENVIRON["E"] { split($0, part, " - "); split(part[2], f, " "); print f[2] }' /proc/self/mountinfo; }
 dead() { ! kill -0 "$1" 2>/dev/null; }
-ended() { for p in "$@"; do [ ! -e "/proc/$p" ] || grep -q '^State:.Z' "/proc/$p/status" 2>/dev/null || return 1; done; }
+# ended PID…: no thread is left, not even one that waits in the kernel while the others are gone.
+ended() {
+  local p
+  for p in "$@"; do
+    [ ! -e "/proc/$p" ] || ! grep -hs '^State:' /proc/"$p"/task/*/status | grep -qv 'Z (zombie)' || return 1
+  done
+}
 
 need_cowfs() {
   local f
@@ -347,9 +353,6 @@ run_promises() {
 
 # ---- shared by several scripts ------------------------------------------------------------------------------------------
 
-# no_thread PID: not even one that waits in the kernel while the others are gone.
-no_thread() { [ ! -e "/proc/$1" ] || ! grep -hs '^State:' /proc/"$1"/task/*/status | grep -qv 'Z (zombie)'; }
-
 # kill_in_flush NUMBER MOUNTPOINT PID [PREFIX…]: the daemon PID is killed, and ends, while the dirty pages of a mapping are on their
 # way to it for a snapshot and the mapped file is written to beside that. By commands that PREFIX runs as somebody else.
 kill_in_flush() {
@@ -364,7 +367,7 @@ kill_in_flush() {
   "$@" mkdir "$mnt/.cowfs/s$i" 2>/dev/null &
   sleep "0.0$((i * 15))"
   kill -KILL "$pid"
-  eventually 20 "the end of a killed daemon" no_thread "$pid"
+  eventually 20 "the end of a killed daemon" ended "$pid"
   exec 9>&-
 }
 

@@ -23,6 +23,13 @@ user_world() {
     mount --bind world/fuse.conf /etc/fuse.conf
   fi
 }
+# user_place: in such a world, the user's directory `mine` with a mount point in it.
+user_place() {
+  user_world "$@"
+  mkdir mine mine/mnt
+  chmod 755 "$T" mine
+  chown -R 61001:61001 mine
+}
 end_world() {
   umount /etc/passwd /dev/fuse
   ! mountpoint -q /etc/fuse.conf || umount /etc/fuse.conf
@@ -108,10 +115,7 @@ promise_a_user_mounts_snapshots_and_unmounts_without_root() {
 
   only_cowfs
   need_cowfs
-  user_world
-  mkdir mine mine/mnt
-  chown -R 61001:61001 mine
-  chmod 755 "$T" mine
+  user_place
   as 61001 "$MKFS" mine/store >mkfs.log
   same 61001 "$(stat -c %u mine/store)" "owner of the store"
   as 61001 "$COWFS" mine/store "$T/mine/mnt"
@@ -167,10 +171,7 @@ user_cycle() {
 promise_a_user_does_the_whole_job_without_root() {
   only_cowfs
   need_cowfs
-  user_world
-  mkdir mine mine/mnt
-  chmod 755 "$T"
-  chown -R 61001:61001 mine
+  user_place
   cd mine
   user_cycle "$T/mine/mnt" "$T/mine/store" as 61001
   # The daemon ends by SIGTERM while a mapping of a file that its owner cannot open is dirty.
@@ -197,10 +198,7 @@ promise_a_users_daemon_killed_in_the_flush_of_a_snapshot_ends() {
   local i
   only_cowfs
   need_cowfs
-  user_world
-  mkdir mine mine/mnt
-  chmod 755 "$T"
-  chown -R 61001:61001 mine
+  user_place
   as 61001 "$MKFS" mine/store >mkfs.log
   for i in 1 2 3 4 5; do
     as 61001 "$COWFS" "$T/mine/store" "$T/mine/mnt"
@@ -209,7 +207,7 @@ promise_a_users_daemon_killed_in_the_flush_of_a_snapshot_ends() {
     wait
   done
   as 61001 "$COWFS" mine/store "$T/mine/mnt"
-  present "$T/mine/store"
+  as 61001 test -e "$T/mine/mnt/mapped.5" || fail "the file of the last round is missing"
   as 61001 fusermount3 -u "$T/mine/mnt"
   eventually 20 "the daemon ends" none_of "$T/mine/store"
   end_world
@@ -220,10 +218,7 @@ promise_a_user_namespace_is_enough() {
   only_cowfs
   need_cowfs
   need_tool unshare
-  user_world
-  mkdir mine mine/mnt
-  chmod 755 "$T"
-  chown -R 61001:61001 mine
+  user_place
   as 61001 unshare --user --map-root-user --mount true || skip "no user namespaces here"
   cat >inside.sh <<END
 set -eu
@@ -248,10 +243,7 @@ END
 promise_a_user_may_let_others_in_where_the_machine_allows_it() {
   only_cowfs
   need_cowfs
-  user_world user_allow_other
-  mkdir mine mine/mnt
-  chown -R 61001:61001 mine
-  chmod 755 "$T" mine
+  user_place user_allow_other
   as 61001 "$MKFS" mine/store >mkfs.log
   as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
   as 61001 sh -c "echo hello >'$T/mine/mnt/file'; chmod 1777 '$T/mine/mnt'"
@@ -269,10 +261,7 @@ promise_a_user_may_let_others_in_where_the_machine_allows_it() {
 promise_a_user_is_told_when_allow_other_is_not_allowed() {
   only_cowfs
   need_cowfs
-  user_world '# nothing'
-  mkdir mine mine/mnt
-  chown -R 61001:61001 mine
-  chmod 755 "$T" mine
+  user_place '# nothing'
   as 61001 "$MKFS" mine/store >mkfs.log
   refused 'allow_other' as 61001 "$COWFS" mine/store "$T/mine/mnt" -o allow_other
   end_world

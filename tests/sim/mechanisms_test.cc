@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -84,13 +83,13 @@ TEST(Row4g, DeferringCopiesNeverNeedsMoreFrames) {
   wish.settings.page_size = 16;
   wish.settings.frames = 200;
   std::uint32_t less = 0;
-  for (std::uint64_t seed = 1; seed <= static_cast<std::uint64_t>(fewer_if_sanitized(200)); ++seed) {
+  for (std::uint64_t seed = 1; seed <= fewer_if_sanitized(std::uint64_t{200}); ++seed) {
     const std::uint32_t deferred = peak(wish, seed, false);
     const std::uint32_t at_once = peak(wish, seed, true);
     ASSERT_LE(deferred, at_once) << "seed " << seed;
     less += deferred < at_once ? 1 : 0;
   }
-  EXPECT_GT(less, static_cast<std::uint32_t>(fewer_if_sanitized(50)));
+  EXPECT_GT(less, fewer_if_sanitized(50U));
 }
 
 }  // namespace

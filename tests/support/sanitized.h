@@ -9,7 +9,10 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
-/// As many as `plain`, or a part of it.
-constexpr int fewer_if_sanitized(int plain, int part = 8) { return kSanitized ? plain / part : plain; }
+/// As many as `plain`, or an eighth.
+template <typename Number>
+constexpr Number fewer_if_sanitized(Number plain) {
+  return kSanitized ? plain / 8 : plain;
+}
 
 }  // namespace cowfs

@@ -9,16 +9,16 @@
 
 #include "lib/tree/node.h"
 #include "tests/support/sanitized.h"
+#include "tests/tree/node_pointer.h"
 
 namespace cowfs {
 namespace {
 
-constexpr NodePointer kDamaged{NodeId{7}, Generation{9}};
 constexpr std::size_t kSlots = 48;
 
 // On the heap and as large as its page: AddressSanitizer sees a read past its end.
 std::unique_ptr<Node> sample(unsigned level, std::mt19937_64& random) {
-  auto node = std::make_unique<Node>(kDamaged.id, kDamaged.generation, level);
+  auto node = std::make_unique<Node>(kPointer.id, kPointer.generation, level);
   for (int i = 0; i < 40; ++i) {
     const std::string key(1 + random() % 30, static_cast<char>('a' + random() % 26));
     const std::string value = level > 0 ? encode_pointer({NodeId{random()}, Generation{random()}})
@@ -32,7 +32,7 @@ std::unique_ptr<Node> sample(unsigned level, std::mt19937_64& random) {
 }
 
 std::string fault_of(const Node& node) {
-  const auto result = node.validate(kDamaged);
+  const auto result = node.validate(kPointer);
   if (result) return "";
   EXPECT_EQ(result.error().code, ErrorCode::kCorrupted);
   return result.error().text;
@@ -82,7 +82,7 @@ struct Damage {
 std::size_t cell(Node& node, std::size_t slot) { return u16_at(node, kSlots + 2 * slot); }
 
 std::unique_ptr<Node> make_target(unsigned level) {
-  auto node = std::make_unique<Node>(kDamaged.id, kDamaged.generation, level);
+  auto node = std::make_unique<Node>(kPointer.id, kPointer.generation, level);
   for (const char* key : {"ant", "bee", "cow", "dog"}) {
     node->insert(node->count(), key, encode_pointer({NodeId{1}, Generation{2}}));
   }
@@ -163,7 +163,7 @@ void use(Node& node, std::mt19937_64& random) {
   }
   if (!node.key_at(slot, key) && node.fits(key.size(), value.size())) node.insert(slot, key, value);
   if (node.count() > 0) node.replace(random() % node.count(), value);
-  Node other(kDamaged.id, kDamaged.generation, node.level());
+  Node other(kPointer.id, kPointer.generation, node.level());
   node.move_tail(node.count() / 2, other);
   if (node.count() > 1) node.erase(random() % node.count());
 }
@@ -185,7 +185,7 @@ TEST(NodeDamage, WhatPassesValidationIsSafeToUse) {
           static_cast<std::byte>(random() % 2 == 0 ? random() : random() % 8);
     }
     node->seal();
-    if (!node->validate(kDamaged)) continue;
+    if (!node->validate(kPointer)) continue;
     ++passed;
     use(*node, random);
     node->seal();

@@ -6,10 +6,10 @@
 #include <random>
 #include <vector>
 
+#include "tests/tree/node_pointer.h"
+
 namespace cowfs {
 namespace {
-
-constexpr NodePointer kPointer{NodeId{7}, Generation{9}};
 
 using Items = std::map<std::string, std::string>;
 

@@ -3,8 +3,8 @@
 #include <set>
 #include <thread>
 
-#include "tests/volume/volume_fixture.h"
 #include "tests/support/sanitized.h"
+#include "tests/volume/volume_fixture.h"
 
 namespace cowfs {
 namespace {

@@ -1,6 +1,6 @@
 // Names: finding, making, linking, taking away, with the errors that POSIX names.
-#include "tests/volume/volume_fixture.h"
 #include "tests/support/sanitized.h"
+#include "tests/volume/volume_fixture.h"
 
 namespace cowfs {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -65,14 +64,9 @@ int Copier::run(std::vector<std::string> operands) {
 
 /// The names that operands got; all below them was synced when it was finished.
 bool Copier::sync_target() {
-  std::string parent = several_ ? target_.name : without_trailing_slashes(target_.name);
-  if (!several_) {
-    const std::size_t slash = parent.rfind('/');
-    parent = slash == parent.npos ? "." : parent.substr(0, slash + 1);
-  }
-  const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory && ::fsync(directory.get()) == 0) return true;
-  return fail(fmt::format("failed to sync {}", quote(parent)), errno);
+  const std::string directory = several_ ? target_.name : parent_path(target_.name);
+  const auto synced = sync_directory({AT_FDCWD, directory, directory});
+  return synced ? true : fail(fmt::format("failed to sync {}", quote(directory)), synced.error().number);
 }
 
 /// Finds out what the destination is, and takes it off the operands.

@@ -11,7 +11,6 @@
 namespace cowfs {
 namespace {
 
-
 /// Whether a target's own kind counts, so that a symbolic link there is not followed.
 bool looks_at_the_name_itself(const CopyOptions& options, mode_t source_mode) {
   const bool replaced = !S_ISREG(source_mode) &&

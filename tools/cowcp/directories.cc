@@ -8,10 +8,6 @@
 #include "tools/cowcp/quote.h"
 
 namespace cowfs {
-namespace {
-
-
-}  // namespace
 
 /// Pushes a frame; walk() goes through it.
 bool Copier::copy_directory(Item& item) {

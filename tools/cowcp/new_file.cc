@@ -88,10 +88,6 @@ SystemResult<void> NewFile::publish() {
   return make_hard_link({AT_FDCWD, path, {}}, {parent_, name_, {}}, Follow::kYes);
 }
 
-SystemResult<void> NewFile::sync_name() {
-  const UniqueFd directory(::openat(parent_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) return last_error();
-  return {};
-}
+SystemResult<void> NewFile::sync_name() { return sync_directory({parent_, ".", {}}); }
 
 }  // namespace cowfs

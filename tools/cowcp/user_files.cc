@@ -88,6 +88,13 @@ SystemResult<std::vector<DirectoryEntryName>> read_names(int directory) {
   return names;
 }
 
+SystemResult<void> sync_directory(const Place& place) {
+  const auto directory = open_place(place, O_RDONLY | O_DIRECTORY);
+  if (!directory) return std::unexpected(directory.error());
+  if (::fsync(directory->get()) != 0) return last_error();
+  return {};
+}
+
 SystemResult<UniqueFd> open_parent(const Place& place) {
   if (place.name.empty()) return std::unexpected(SystemError{ENOENT});
   return open_place({place.directory, parent_path(place.name), {}}, O_PATH | O_DIRECTORY);

@@ -60,6 +60,9 @@ SystemResult<void> make_symlink(const std::string& target, const Place& at);
 /// `follow`: links what a symbolic link points to.
 SystemResult<void> make_hard_link(const Place& from, const Place& to, Follow follow);
 
+/// Makes the names in a directory durable.
+SystemResult<void> sync_directory(const Place& place);
+
 struct DirectoryEntryName {
   std::string name;
   ino_t inode = 0;

@@ -26,10 +26,10 @@ root or the owner of the mount.
 Exit codes: 0 done; 1 failed; 2 usage error; 3 some done, some failed.
 
 Examples:
-  cowsnap create ~/work before-upgrade
-  ls ~/work/.cowfs/before-upgrade/
-  cowsnap fork ~/work experiment
-  cowsnap delete ~/work before-upgrade
+  cowsnap create ~/cow before-upgrade
+  ls ~/cow/.cowfs/before-upgrade/
+  cowsnap fork ~/cow experiment
+  cowsnap delete ~/cow before-upgrade
 
 See cowsnap(1), cowfs(8).
 )";
@@ -47,9 +47,9 @@ of the same second gets -2 at its end, and so on).
   -h, --help   show this and exit
 
 Examples:
-  cowsnap create ~/work
-  cowsnap create ~/work before-upgrade
-  cowsnap create ~/work/.cowfs/experiment tuesday    of the fork experiment
+  cowsnap create ~/cow
+  cowsnap create ~/cow before-upgrade
+  cowsnap create ~/cow/.cowfs/experiment tuesday    of the fork experiment
 )";
 
 inline constexpr const char* kForkHelp = R"(Usage: cowsnap fork [OPTION]... PATH NAME
@@ -64,8 +64,8 @@ NAME is 1 to 255 bytes without '/', not '.', '..' or '.cowfs'.
   -h, --help   show this and exit
 
 Examples:
-  cowsnap fork ~/work experiment
-  cowsnap fork ~/work/.cowfs/before-upgrade rescue   of a snapshot
+  cowsnap fork ~/cow experiment
+  cowsnap fork ~/cow/.cowfs/before-upgrade rescue   of a snapshot
 )";
 
 inline constexpr const char* kListHelp = R"(Usage: cowsnap list [OPTION]... PATH
@@ -78,8 +78,8 @@ names, blanks, control characters and backslashes are escaped, as \040 or \n.
   -h, --help   show this and exit
 
 Examples:
-  cowsnap list ~/work
-  cowsnap list --json ~/work | jq -r '.volumes[].name'
+  cowsnap list ~/cow
+  cowsnap list --json ~/cow | jq -r '.volumes[].name'
 )";
 
 inline constexpr const char* kRenameHelp = R"(Usage: cowsnap rename PATH NAME NEW
@@ -90,7 +90,7 @@ bytes without '/', not '.', '..' or '.cowfs'.
   -h, --help   show this and exit
 
 Example:
-  cowsnap rename ~/work 2026-02-28T13:14:15Z before-upgrade
+  cowsnap rename ~/cow 2026-02-28T13:14:15Z before-upgrade
 )";
 
 inline constexpr const char* kDeleteHelp = R"(Usage: cowsnap delete PATH NAME...
@@ -104,8 +104,8 @@ deleted.
   -h, --help   show this and exit
 
 Examples:
-  cowsnap delete ~/work before-upgrade experiment
-  cowsnap delete ~/work -- -odd-name
+  cowsnap delete ~/cow before-upgrade experiment
+  cowsnap delete ~/cow -- -odd-name
 )";
 
 inline constexpr const char* kSyncHelp = R"(Usage: cowsnap sync PATH

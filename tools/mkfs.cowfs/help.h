@@ -20,8 +20,8 @@ Exit codes: 0 the store is made; 1 it is not, and nothing was left behind;
 
 Examples:
   mkfs.cowfs ~/store
-  cowfs ~/store ~/work          mount it
-  cowfs --unmount ~/work        unmount it, wait until all is on disk
+  cowfs ~/store ~/cow          mount it
+  cowfs --unmount ~/cow        unmount it, wait until all is on disk
 
 See mkfs.cowfs(8), cowfs(8), cowsnap(1).
 )";
