@@ -33,7 +33,7 @@ enum class KeyKind : std::uint8_t {
   kNodeSegment = 37,  // segment u64
   kPendingFree = 38,  // checkpoint u64, object u64, first block u64
   kDroppedNode = 39,  // level u8, node id u64
-  kBlockChecksum = 40,  // reserved: object u64, block u64
+  kBlockChecksum = 40,  // object u64, first of 128 blocks u64
   kEncoding = 41,       // reserved: object u64
   kProject = 42,        // reserved: project id u32
 };

@@ -30,7 +30,8 @@ inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers
 // it opens read-only.
 inline constexpr std::uint64_t kFeatureJournal = 1;  // there may be a journal to replay
 inline constexpr std::uint64_t kKnownIncompatible = kFeatureJournal;
-inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
+inline constexpr std::uint64_t kFeatureDataChecksums = 1;  // read-only compatible: who writes data keeps its checksums
+inline constexpr std::uint64_t kKnownReadOnlyCompatible = kFeatureDataChecksums;
 
 struct Superblock {
   std::uint32_t version = kFormatVersion;
