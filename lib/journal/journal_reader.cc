@@ -16,7 +16,8 @@ std::uint64_t marked(const JournalRecord& record) { return ByteReader(record.bod
 
 }  // namespace
 
-Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store, JournalPosition start) {
+Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store, JournalPosition start,
+                                          OnDamage on_damage) {
   JournalReader reader(storage, store, start);
   COWFS_TRY(reader.read_heads());
   const std::string session_text = storage.session();
@@ -38,7 +39,9 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
   }
   reader.last_ = std::max(reader.last_, reader.marked_);
   reader.highest_ = std::max(reader.highest_, reader.chain_end_);
-  COWFS_TRY(reader.check_nothing_durable_is_missing());
+  auto complete = reader.check_nothing_durable_is_missing();
+  if (complete || on_damage == OnDamage::kFail) COWFS_TRY(complete);
+  else reader.damage_ = complete.error().text;
   return reader;
 }
 

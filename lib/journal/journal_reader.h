@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "lib/base/error.h"
@@ -26,8 +27,14 @@ namespace cowfs {
 
 class JournalReader {
  public:
-  /// Reads the heads of all segments and walks the chain from `start`. kCorrupted: damage.
-  static Result<JournalReader> open(Storage& storage, const StoreId& store, JournalPosition start);
+  /// What is done about damage: kCorrupted, or the records before it are all that count (damage() says so; for repair).
+  enum class OnDamage { kFail, kStop };
+  /// Reads the heads of all segments and walks the chain from `start`.
+  static Result<JournalReader> open(Storage& storage, const StoreId& store, JournalPosition start,
+                                    OnDamage on_damage = OnDamage::kFail);
+
+  /// What is damaged, where that did not fail the opening.
+  const std::optional<std::string>& damage() const { return damage_; }
 
   /// The last record that counts; start.sequence - 1 where there is none.
   std::uint64_t last() const { return last_; }
@@ -60,6 +67,7 @@ class JournalReader {
   std::vector<std::uint64_t> segments_;
   std::map<std::uint64_t, SegmentHead> heads_;          // by segment
   std::map<std::uint64_t, std::uint64_t> followers_;    // sequence of a record -> the newest segment that follows it
+  std::optional<std::string> damage_;
   std::uint64_t highest_ = 0;
   std::uint64_t last_ = 0;
   std::uint64_t marked_ = 0;  // the data of records up to this one is durable

@@ -10,28 +10,12 @@ constexpr std::size_t kFreesAStep = 512;
 
 std::string kind_prefix(KeyKind kind) { return key_of(kStoreKeyInode, kind).take(); }
 
-struct DroppedNode {
-  std::string key;
-  NodePointer pointer;
-  std::uint32_t references = 0;
-};
-
-std::string encode_dropped(NodePointer pointer, std::uint32_t references) {
-  return ByteWriter().bytes(encode_pointer(pointer)).le(references).take();
-}
-
-std::optional<DroppedNode> decode_dropped(std::string_view key, std::string_view value) {
-  if (kind_of(key) != KeyKind::kDroppedNode || value.size() != kNodePointerSize + 4) return std::nullopt;
-  ByteReader reader(value.substr(kNodePointerSize));
-  return DroppedNode{std::string(key), decode_pointer(value.substr(0, kNodePointerSize)), reader.le<std::uint32_t>()};
-}
-
 // One more reference to this node is to be dropped.
 Result<void> add_dropped(Tree& tree, unsigned level, NodePointer pointer) {
   const std::string key = dropped_node_key(level, pointer.id);
   COWFS_ASSIGN(const auto present, tree.get(key));
-  const auto before = present ? decode_dropped(key, *present) : std::nullopt;
-  return tree.put(key, encode_dropped(pointer, (before ? before->references : 0) + 1));
+  const auto before = present ? decode_dropped_node(key, *present) : std::nullopt;
+  return tree.put(key, encode_dropped_node(pointer, (before ? before->references : 0) + 1));
 }
 
 }  // namespace
@@ -105,7 +89,7 @@ Result<bool> Reclaimer::drop_some_nodes() {
   Tree tree = core_.store_tree();
   std::vector<DroppedNode> items;
   COWFS_TRY(tree.scan(kind_prefix(KeyKind::kDroppedNode), [&](std::string_view key, std::string_view value) {
-    const auto item = decode_dropped(key, value);
+    const auto item = decode_dropped_node(key, value);
     if (item) items.push_back(*item);
     return item && items.size() < kNodesAStep;
   }));

@@ -127,4 +127,14 @@ std::string dropped_node_key(unsigned level, NodeId id) {
   return store_key(KeyKind::kDroppedNode).be(static_cast<std::uint8_t>(level)).be(raw(id)).take();
 }
 
+std::string encode_dropped_node(NodePointer pointer, std::uint32_t references) {
+  return ByteWriter().bytes(encode_pointer(pointer)).le(references).take();
+}
+
+std::optional<DroppedNode> decode_dropped_node(std::string_view key, std::string_view value) {
+  if (kind_of(key) != KeyKind::kDroppedNode || value.size() != kNodePointerSize + 4) return std::nullopt;
+  ByteReader reader(value.substr(kNodePointerSize));
+  return DroppedNode{std::string(key), decode_pointer(value.substr(0, kNodePointerSize)), reader.le<std::uint32_t>()};
+}
+
 }  // namespace cowfs

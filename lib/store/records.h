@@ -70,6 +70,13 @@ std::string encode_pending_free(const PendingFree& pending);
 std::optional<PendingFree> decode_pending_free(std::string_view key, std::string_view value);
 
 /// Key: level u8, node id u64. Value: pointer (16), references u32: so many references to this node are to be dropped.
+struct DroppedNode {
+  std::string key;
+  NodePointer pointer;
+  std::uint32_t references = 0;
+};
 std::string dropped_node_key(unsigned level, NodeId id);
+std::string encode_dropped_node(NodePointer pointer, std::uint32_t references);
+std::optional<DroppedNode> decode_dropped_node(std::string_view key, std::string_view value);
 
 }  // namespace cowfs

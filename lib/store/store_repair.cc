@@ -1,0 +1,253 @@
+#include "lib/store/store_repair.h"
+
+#include <algorithm>
+
+#include "lib/journal/journal_reader.h"
+#include "lib/store/isolation.h"
+#include "lib/store/journal_repair.h"
+#include "lib/store/key_text.h"
+#include "lib/store/node_array.h"
+#include "lib/store/store_survey.h"
+#include "lib/tree/tree.h"
+
+namespace cowfs {
+namespace {
+
+/// Damages that cost something.
+std::size_t losses(const StoreSurvey& survey) {
+  return static_cast<std::size_t>(std::ranges::count_if(survey.lost(), [](const auto& lost) { return !lost.dropped; }));
+}
+
+/// The checkpoint that a repair begins with, and what is known of it.
+struct Base {
+  Superblock superblock;
+  std::unique_ptr<NodeReader> nodes;
+  std::unique_ptr<StoreSurvey> survey;
+};
+
+Result<Base> look_at(Storage& storage, const Superblock& superblock) {
+  Base base{superblock, std::make_unique<NodeReader>(storage, superblock.node_segments), nullptr};
+  COWFS_ASSIGN(StoreSurvey survey, StoreSurvey::make(*base.nodes, storage, superblock));
+  base.survey = std::make_unique<StoreSurvey>(std::move(survey));
+  return base;
+}
+
+Result<JournalReader> read_journal(Storage& storage, const Superblock& superblock) {
+  return JournalReader::open(storage, superblock.store_id, superblock.journal, JournalReader::OnDamage::kStop);
+}
+
+class StoreRepair {
+ public:
+  explicit StoreRepair(Storage& storage) : storage_(storage) {}
+
+  Result<StructureRepair> run() {
+    COWFS_TRY(choose_base());
+    COWFS_TRY(begin());
+    COWFS_TRY(isolate());
+    COWFS_TRY(apply_journal());
+    COWFS_TRY(correct());
+    COWFS_TRY(write());
+    return std::move(repair_);
+  }
+
+ private:
+  Result<void> choose_base() {
+    COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
+    COWFS_ASSIGN(base_, look_at(storage_, slots.valid.front()));
+    base_.superblock.clean = base_.superblock.clean && !slots.damaged;
+    std::uint64_t number = base_.superblock.checkpoint + 1;
+    if (losses(*base_.survey) > 0 && slots.valid.size() > 1) {
+      COWFS_ASSIGN(Base older, look_at(storage_, slots.valid[1]));
+      if (losses(*older.survey) < losses(*base_.survey) && leads_to(slots.valid[1], slots.valid[0])) {
+        note("the newest checkpoint is damaged: the one before it and the journal are used instead");
+        base_ = std::move(older);
+        base_.superblock.clean = false;
+        number = slots.valid[0].checkpoint + 1;
+        if (number % kSuperblockSlots == base_.superblock.checkpoint % kSuperblockSlots) ++number;
+      }
+    }
+    next_ = base_.superblock;
+    next_.checkpoint = number;
+    next_.clean = false;
+    return {};
+  }
+
+  /// Whether the journal leads from an older checkpoint past a newer one.
+  bool leads_to(const Superblock& older, const Superblock& newer) {
+    const auto journal = read_journal(storage_, older);
+    return journal && !journal->damage() && journal->last() + 1 >= newer.journal.sequence;
+  }
+
+  /// New nodes lie past everything that either slot, or a left-over file, has.
+  Result<void> begin() {
+    COWFS_ASSIGN(const auto present, storage_.list(ArrayKind::kNodes));
+    COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
+    std::uint64_t segments = 0;
+    for (const Superblock& slot : slots.valid) segments = std::max(segments, slot.node_segments);
+    if (segments > kMaxSegments) return fail(ErrorCode::kCorrupted, "the superblock counts more nodes than a repair can deal with");
+    if (!present.empty() && present.back() < kMaxSegments) segments = std::max(segments, present.back() + 1);
+    const Generation newest = std::max(base_.superblock.generation, base_.survey->facts().newest);
+    space_ = std::make_unique<RepairSpace>(storage_, segments, newest);
+    return {};
+  }
+
+  Result<void> isolate() {
+    for (const auto& lost : base_.survey->lost()) {
+      if (lost.dropped) continue;
+      note("a damaged node was taken out" + std::string(lost.of_store ? " of the store's own tree: " : ": ") +
+           describe_range(lost.node.from, lost.node.to));
+    }
+    const StoreItems& items = base_.survey->facts().items;
+    Isolation store(*space_, base_.survey->store_nodes(), space_->fresh_after());
+    COWFS_ASSIGN(next_.root, store.clean(next_.root));
+    Isolation volumes(*space_, base_.survey->volume_nodes(), space_->fresh_after());
+    for (const auto& [id, record] : items.volumes) {
+      COWFS_ASSIGN(const NodePointer root, volumes.clean(record.root.root));
+      if (root == record.root.root) continue;
+      VolumeRecord mended = record;
+      mended.root.root = root;
+      COWFS_TRY(put(volume_key(id), encode_volume(mended)));
+    }
+    for (const DroppedNode& dropped : items.dropped) {
+      COWFS_ASSIGN(const NodePointer node, volumes.clean(dropped.pointer));
+      if (node == dropped.pointer) continue;
+      COWFS_ASSIGN(const NodeRef copy, space_->load(node));
+      COWFS_TRY(put(dropped.key, std::nullopt));
+      COWFS_TRY(put(dropped_node_key(copy->level(), node.id), encode_dropped_node(node, dropped.references)));
+    }
+    if (items.volumes.empty()) COWFS_TRY(make_main());
+    return {};
+  }
+
+  Result<void> make_main() {
+    VolumeRecord main;
+    main.id = main.parent = kMainVolume;
+    main.created = now();
+    main.name = "main";
+    COWFS_ASSIGN(main.root, Tree::create(*space_, space_->generation()));
+    repair_.mended.add({"no-volume", Severity::kLoss, "no volume was left: there is an empty one now", main.name});
+    return put(volume_key(main.id), encode_volume(main));
+  }
+
+  Result<void> apply_journal() {
+    auto journal = read_journal(storage_, base_.superblock);
+    if (!journal) {
+      return fail(ErrorCode::kIo, "the journal cannot be read: " + journal.error().text);
+    }
+    if (journal->damage()) {
+      repair_.mended.add({"journal", Severity::kLoss, *journal->damage() + ": what was done from there on is lost"});
+    }
+    next_.journal = {0, 0, journal->next_session()};
+    COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
+    space_->use_counts(survey.volume_nodes().tally());
+    StoreItems items = survey.facts().items;
+    JournalRepair changes(*space_, items);
+    COWFS_TRY(journal->replay([&](const JournalRecord& record) { return changes.apply(record); }));
+    repair_.mended.add_all(changes.problems());
+    for (const VolumeId id : changes.changed_volumes()) COWFS_TRY(put(volume_key(id), encode_volume(items.volumes.at(id))));
+    for (const ObjectNumber object : changes.changed_objects()) {
+      ObjectRecord record = items.objects.at(object);
+      record.end_blocks = std::max(record.end_blocks, record.live_blocks);
+      COWFS_TRY(put(object_key(object), encode_object(record)));
+    }
+    highest_inode_ = changes.highest_inode();
+    data_ = changes.data();
+    return {};
+  }
+
+  /// Counts all anew, and puts what differs.
+  Result<void> correct() {
+    next_.generation = std::max(next_.generation, space_->generation());
+    COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
+    if (losses(survey) > 0) return fail(ErrorCode::kCorrupted, "the repaired trees are not whole: " + survey.lost().front().node.why);
+    const StoreFacts& facts = survey.facts();
+    std::vector<Mend> mends;
+    const OnDifference differs = [&](Problem problem, std::vector<Mend> found) {
+      repair_.mended.add(std::move(problem));
+      std::ranges::move(found, std::back_inserter(mends));
+    };
+    const NodeTally& nodes = survey.volume_nodes().tally();
+    compare_items(facts, differs);
+    compare_node_counts(facts, nodes, differs);
+    compare_block_counts(facts, differs);
+    const std::uint64_t live = compare_objects(facts, differs);
+    compare_ownership(facts, *space_, nodes, differs);
+    const Superblock corrected = compare_superblock(facts, live, differs);
+    const NodePointer root = next_.root;
+    next_ = corrected;
+    next_.root = root;
+    for (const Mend& mend : mends) COWFS_TRY(put(mend.key, mend.value));
+    for (const auto& lost : survey.lost()) COWFS_TRY(forget_dropped(facts.items, lost.node.pointer));
+    next_.object_limit = std::max(next_.object_limit, next_.next_object + kNumberStep);
+    const std::uint64_t inode = std::max(facts.highest_inode, highest_inode_) + 1;
+    next_.inode_limit = std::min(std::max(next_.inode_limit, inode + kNumberStep), kInodeLimit);
+    return correct_bitmaps(facts, nodes);
+  }
+
+  /// A tree that was being given back and cannot be read: what it had counts as free already.
+  Result<void> forget_dropped(const StoreItems& items, NodePointer node) {
+    for (const DroppedNode& dropped : items.dropped) {
+      if (dropped.pointer == node) COWFS_TRY(put(dropped.key, std::nullopt));
+    }
+    return {};
+  }
+
+  // Writing a bitmap can copy nodes of the store's tree, which changes bitmaps: each node is copied once, so that this ends.
+  Result<void> correct_bitmaps(const StoreFacts& found, const NodeTally& volume_nodes) {
+    StoreFacts facts;
+    facts.superblock = next_;
+    facts.items.bitmaps = found.items.bitmaps;
+    for (bool changed = true; changed;) {
+      NodeWalk store(*space_, NodeWalk::Kind::kTree);
+      store.walk(next_.root, [](const Node&) {});
+      std::vector<Mend> mends;
+      compare_bitmaps(facts, volume_nodes, store.tally(), [&](const Problem&, std::vector<Mend> bitmaps) { mends = std::move(bitmaps); });
+      for (const Mend& mend : mends) {
+        COWFS_TRY(put(mend.key, mend.value));
+        facts.items.bitmaps[ByteReader(rest_of(mend.key)).be<std::uint64_t>()] = *mend.value;
+      }
+      changed = !mends.empty();
+    }
+    return {};
+  }
+
+  Result<void> write() {
+    next_.node_segments = space_->segment_count();
+    next_.generation = std::max(next_.generation, space_->generation());
+    for (const ObjectNumber object : data_) {
+      auto synced = storage_.sync({ArrayKind::kObject, raw(object)});
+      if (!synced && synced.error().code != ErrorCode::kNotFound) return synced;
+    }
+    COWFS_TRY(storage_.sync_names(ArrayKind::kObject));
+    COWFS_TRY(space_->write(next_.node_segments));
+    COWFS_TRY(write_superblock(storage_, next_));
+    repair_.superblock = next_;
+    return {};
+  }
+
+  Result<void> put(const std::string& key, const std::optional<std::string>& value) {
+    TreeRoot root{next_.root, Generation{0}};
+    Tree tree(*space_, root);
+    auto done = value ? tree.put(key, *value) : tree.erase(key);
+    next_.root = root.root;
+    return done;
+  }
+
+  void note(std::string text) { repair_.mended.add({"node-lost", Severity::kNote, std::move(text)}); }
+
+  static constexpr std::uint64_t kMaxSegments = std::uint64_t{1} << 24;  // 64 TiB of nodes
+
+  Storage& storage_;
+  StructureRepair repair_;
+  Base base_;
+  Superblock next_;  // as it will be written
+  std::unique_ptr<RepairSpace> space_;
+  std::set<ObjectNumber> data_;
+  std::uint64_t highest_inode_ = 0;
+};
+
+}  // namespace
+
+Result<StructureRepair> repair_structures(Storage& storage) { return StoreRepair(storage).run(); }
+
+}  // namespace cowfs

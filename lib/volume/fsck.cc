@@ -1,0 +1,107 @@
+#include "lib/volume/fsck.h"
+
+#include <algorithm>
+#include <map>
+
+#include "lib/storage/overlay_storage.h"
+#include "lib/store/node_array.h"
+#include "lib/store/store_check.h"
+#include "lib/volume/fsck_parts.h"
+#include "lib/volume/volume_check.h"
+
+namespace cowfs {
+namespace {
+
+class Check {
+ public:
+  Check(Storage& storage, const FsckOptions& options) : storage_(storage), options_(options) {}
+
+  Result<FsckReport> run() {
+    COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
+    Superblock newest = slots.valid.front();
+    if (slots.damaged) report({"superblock", Severity::kSafe, "one of the two slots of the superblock is damaged"});
+    report_.was_clean = newest.clean && !slots.damaged;
+    newest.clean = report_.was_clean;
+    COWFS_TRY(check_journal_of(newest));
+    tell("structures", 0, 0);
+    COWFS_ASSIGN(StoreCheck structures, check_structures(storage_, newest));
+    if (!report_.was_clean && structures.problems.clean() && report_.problems.count(Severity::kLoss) == 0) {
+      return check_recovered(std::move(structures));
+    }
+    return check_state(storage_, std::move(structures));
+  }
+
+ private:
+  Result<void> check_journal_of(const Superblock& newest) {
+    tell("journal", 0, 0);
+    COWFS_ASSIGN(const JournalCheck journal, check_journal(storage_, newest));
+    report_.problems.add_all(journal.problems);
+    report_.journal_records = journal.records;
+    return {};
+  }
+
+  Result<FsckReport> check_recovered(StoreCheck as_found) {
+    tell("recovery", 0, 0);
+    OverlayStorage overlay(storage_);
+    const auto recovered = recover_store(overlay);
+    if (!recovered) {
+      report({"journal", Severity::kLoss, "the journal cannot be applied: " + recovered.error().text});
+      return check_state(storage_, std::move(as_found));
+    }
+    tell("structures", 0, 0);
+    COWFS_ASSIGN(StoreCheck structures, check_structures(overlay, *recovered));
+    return check_state(overlay, std::move(structures));
+  }
+
+  Result<FsckReport> check_state(Storage&, const StoreCheck& structures) {
+    report_.problems.add_all(structures.problems);
+    report_.nodes = structures.survey->nodes();
+    report_.live_blocks = structures.superblock.live_blocks;
+    std::map<std::pair<NodeId, Generation>, VolumeId> seen;
+    for (const auto& [id, record] : structures.survey->facts().items.volumes) {
+      if (record.name.empty()) continue;
+      ++report_.volumes;
+      const NodePointer root = record.root.root;
+      if (!seen.emplace(std::pair(root.id, root.generation), id).second) continue;
+      COWFS_TRY(check_one(structures, record));
+    }
+    return std::move(report_);
+  }
+
+  Result<void> check_one(const StoreCheck& structures, const VolumeRecord& record) {
+    RawVolumeItems items(*structures.nodes, record.root.root);
+    VolumeFacts facts = facts_of_volume(structures.survey->facts(), record);
+    const std::string stage = "volume " + record.name;
+    const std::uint64_t total = structures.survey->inodes();
+    facts.on_inodes = [&](std::uint64_t inodes) { tell(stage, inodes, total); };
+    tell(stage, 0, total);
+    COWFS_ASSIGN(const VolumeFindings findings, check_volume(items, facts));
+    report_.inodes += findings.inodes;
+    report_.problems.add_all(findings.problems);
+    return {};
+  }
+
+  void report(Problem problem) { report_.problems.add(std::move(problem)); }
+  void tell(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    if (options_.progress) options_.progress(stage, done, total);
+  }
+
+  Storage& storage_;
+  const FsckOptions& options_;
+  FsckReport report_;
+};
+
+}  // namespace
+
+Result<FsckReport> check_store(Storage& storage, const FsckOptions& options) { return Check(storage, options).run(); }
+
+Result<FsckGlance> glance_at_store(Storage& storage) {
+  COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage));
+  const Superblock& newest = slots.valid.front();
+  return FsckGlance{.clean = newest.clean && !slots.damaged,
+                    .live_blocks = newest.live_blocks,
+                    .nodes_at_most = newest.node_segments * kNodesPerSegment,
+                    .checkpoint = newest.checkpoint};
+}
+
+}  // namespace cowfs

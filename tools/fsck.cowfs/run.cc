@@ -1,0 +1,100 @@
+#include "tools/fsck.cowfs/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "lib/storage/host_storage.h"
+#include "tools/common/message.h"
+#include "tools/fsck.cowfs/fsck_report.h"
+#include "tools/fsck.cowfs/progress.h"
+
+namespace cowfs {
+namespace {
+
+FsckExit failed(const Error& error) {
+  print_error(kFsck, error.text.empty() ? error_code_name(error.code) : error.text);
+  return FsckExit::kFailed;
+}
+
+bool is_yes(int answer) { return answer == 'y' || answer == 'Y'; }
+
+/// Asks on the terminal; no, where there is none.
+bool agreed(std::uint64_t problems) {
+  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1) return false;
+  fmt::print("{} problems. Repair them? [y/N] ", problems);
+  std::fflush(stdout);
+  return is_yes(std::getchar());
+}
+
+class Run {
+ public:
+  explicit Run(const FsckCommand& command) : command_(command), progress_(command.progress_fd) {}
+
+  FsckExit run() {
+    const bool reads_only = command_.mode == FsckMode::kCheckOnly;
+    auto storage = HostStorage::open(command_.store, reads_only ? StorageMode::kReadOnly : StorageMode::kReadWrite);
+    if (!storage) return failed(storage.error());
+    storage_ = std::move(*storage);
+    const auto done = look();
+    progress_.clear();
+    if (!done) return failed(Error{done.error().code, command_.store + ": " + done.error().text});
+    if (command_.json) print_fsck_json(command_, answer_);
+    else print_summary(command_, answer_);
+    const bool told = finish_output(kFsck, ExitCode::kOk) == ExitCode::kOk;
+    return told ? answer_.exit : FsckExit::kFailed;
+  }
+
+ private:
+  Result<void> look() {
+    if (!command_.force && !command_.scrub) {
+      COWFS_ASSIGN(const FsckGlance glance, glance_at_store(*storage_));
+      answer_.skipped = answer_.found.was_clean = glance.clean;
+      answer_.found.live_blocks = glance.live_blocks;
+      if (answer_.skipped) return {};
+    }
+    FsckOptions options;
+    options.scrub = command_.scrub;
+    options.progress = [this](std::string_view stage, std::uint64_t done, std::uint64_t total) { progress_.tell(stage, done, total); };
+    COWFS_ASSIGN(answer_.found, check_store(*storage_, options));
+    progress_.clear();
+    if (!command_.json) print_problems(command_, answer_.found.problems);
+    if (answer_.found.problems.clean()) return {};
+    answer_.exit = FsckExit::kLeft;
+    return wants_repair() ? repair(options) : Result<void>{};
+  }
+
+  bool wants_repair() const {
+    const ProblemList& problems = answer_.found.problems;
+    switch (command_.mode) {
+      case FsckMode::kCheckOnly: return false;
+      case FsckMode::kAll: return true;
+      case FsckMode::kSafe: return problems.count(Severity::kLoss) == 0;
+      case FsckMode::kAsk: return agreed(problems.count());
+    }
+    return false;
+  }
+
+  Result<void> repair(const FsckOptions& options) {
+    COWFS_ASSIGN(answer_.mended, repair_store(*storage_, options));
+    answer_.repaired = true;
+    COWFS_ASSIGN(answer_.after, check_store(*storage_, options));
+    progress_.clear();
+    if (!command_.json) print_mended(command_, answer_);
+    if (answer_.after.problems.clean()) answer_.exit = FsckExit::kCorrected;
+    return {};
+  }
+
+  const FsckCommand& command_;
+  FsckProgress progress_;
+  std::unique_ptr<HostStorage> storage_;
+  FsckAnswer answer_;
+};
+
+}  // namespace
+
+FsckExit run_fsck(const FsckCommand& command) { return Run(command).run(); }
+
+}  // namespace cowfs
