@@ -81,6 +81,7 @@ class ObjectComparison {
     ObjectRecord mended = record;
     mended.live_blocks = counted.live;
     mended.end_blocks = std::max(record.end_blocks, counted.end);
+    mended.sealed = record.sealed || is_open_without_reason(object, record);
     std::vector<Mend> mends;
     std::string what;
     if (mended.live_blocks != record.live_blocks) {
@@ -90,8 +91,7 @@ class ObjectComparison {
     } else if (mended.end_blocks != record.end_blocks) {
       what = name_of(object) + " ends at block " + std::to_string(record.end_blocks) + ", extents go to " +
              std::to_string(counted.end);
-    } else if (is_open_without_reason(object, record)) {
-      mended.sealed = true;
+    } else if (mended.sealed != record.sealed) {
       what = name_of(object) + " is a pack that nothing is added to, and not sealed";
     }
     const bool dead = mended.sealed && mended.live_blocks == 0 && !to_remove_.contains(object);

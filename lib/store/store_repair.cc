@@ -13,9 +13,22 @@
 namespace cowfs {
 namespace {
 
-/// Damages that cost something.
-std::size_t losses(const StoreSurvey& survey) {
-  return static_cast<std::size_t>(std::ranges::count_if(survey.lost(), [](const auto& lost) { return !lost.dropped; }));
+/// Damages that cost something: what the store's own tree lost weighs more than anything else.
+struct Losses {
+  std::size_t of_store = 0;
+  std::size_t of_volumes = 0;
+
+  bool any() const { return of_store + of_volumes > 0; }
+  friend auto operator<=>(const Losses&, const Losses&) = default;
+};
+
+Losses losses(const StoreSurvey& survey) {
+  Losses losses;
+  for (const auto& lost : survey.lost()) {
+    if (lost.of_store) ++losses.of_store;
+    else if (!lost.dropped) ++losses.of_volumes;
+  }
+  return losses;
 }
 
 /// The checkpoint that a repair begins with, and what is known of it.
@@ -42,6 +55,9 @@ class StoreRepair {
 
   Result<StructureRepair> run() {
     COWFS_TRY(choose_base());
+    if (base_.survey->facts().items.volumes.empty()) {
+      return fail(ErrorCode::kCorrupted, "no record of a volume can be read: nothing was changed");
+    }
     COWFS_TRY(begin());
     COWFS_TRY(isolate());
     COWFS_TRY(apply_journal());
@@ -56,7 +72,7 @@ class StoreRepair {
     COWFS_ASSIGN(base_, look_at(storage_, slots.valid.front()));
     base_.superblock.clean = base_.superblock.clean && !slots.damaged;
     std::uint64_t number = base_.superblock.checkpoint + 1;
-    if (losses(*base_.survey) > 0 && slots.valid.size() > 1) {
+    if (losses(*base_.survey).any() && slots.valid.size() > 1) {
       COWFS_ASSIGN(Base older, look_at(storage_, slots.valid[1]));
       if (losses(*older.survey) < losses(*base_.survey) && leads_to(slots.valid[1], slots.valid[0])) {
         note("the newest checkpoint is damaged: the one before it and the journal are used instead");
@@ -115,18 +131,7 @@ class StoreRepair {
       COWFS_TRY(put(dropped.key, std::nullopt));
       COWFS_TRY(put(dropped_node_key(copy->level(), node.id), encode_dropped_node(node, dropped.references)));
     }
-    if (items.volumes.empty()) COWFS_TRY(make_main());
     return {};
-  }
-
-  Result<void> make_main() {
-    VolumeRecord main;
-    main.id = main.parent = kMainVolume;
-    main.created = now();
-    main.name = "main";
-    COWFS_ASSIGN(main.root, Tree::create(*space_, space_->generation()));
-    repair_.mended.add({"no-volume", Severity::kLoss, "no volume was left: there is an empty one now", main.name});
-    return put(volume_key(main.id), encode_volume(main));
   }
 
   Result<void> apply_journal() {
@@ -159,11 +164,12 @@ class StoreRepair {
   Result<void> correct() {
     next_.generation = std::max(next_.generation, space_->generation());
     COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
-    if (losses(survey) > 0) return fail(ErrorCode::kCorrupted, "the repaired trees are not whole: " + survey.lost().front().node.why);
+    if (losses(survey).any()) return fail(ErrorCode::kCorrupted, "the repaired trees are not whole: " + survey.lost().front().node.why);
     const StoreFacts& facts = survey.facts();
     std::vector<Mend> mends;
     const OnDifference differs = [&](Problem problem, std::vector<Mend> found) {
-      repair_.mended.add(std::move(problem));
+      // Counts that the repair itself has moved are no news.
+      if (problem.severity == Severity::kLoss) repair_.mended.add(std::move(problem));
       std::ranges::move(found, std::back_inserter(mends));
     };
     const NodeTally& nodes = survey.volume_nodes().tally();
