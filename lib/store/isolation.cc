@@ -1,13 +1,35 @@
 #include "lib/store/isolation.h"
 
 #include <algorithm>
+#include <iterator>
+#include <string>
 #include <vector>
 
 namespace cowfs {
 
+namespace {
+
+/// The shortest string above `left` and not above `right`.
+std::string boundary_between(std::string_view left, std::string_view right) {
+  std::size_t same = 0;
+  while (same < left.size() && same < right.size() && left[same] == right[same]) ++same;
+  return std::string(right.substr(0, same + 1));
+}
+
+}  // namespace
+
+Isolation::Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit, Foundlings* foundlings,
+                     const std::vector<StoreSurvey::Lost>* ranges)
+    : space_(space), walk_(walk), limit_(limit), foundlings_(foundlings) {
+  if (ranges == nullptr) return;
+  for (const auto& lost : *ranges) {
+    ranges_[{lost.node.pointer.id, lost.node.pointer.generation, lost.node.level}] = &lost.node;
+  }
+}
+
 Result<NodePointer> Isolation::clean(NodePointer root) {
   if (walk_.lost_count() == 0) return root;
-  if (walk_.is_lost(root, 0)) return empty_tree(root, 0, "");
+  if (walk_.is_lost(root, 0)) return replacement(root, 0, "", true);
   COWFS_ASSIGN(const NodeRef node, space_.load(root));
   return clean_node(root, node->level(), "");
 }
@@ -16,8 +38,8 @@ Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, s
   const std::tuple key{pointer.id, pointer.generation, level};
   if (const auto found = done_.find(key); found != done_.end()) return found->second;
   if (walk_.is_lost(pointer, level)) {
-    COWFS_ASSIGN(const NodePointer empty, empty_tree(pointer, level, low));
-    return done_[key] = empty;
+    COWFS_ASSIGN(const NodePointer instead, replacement(pointer, level, low, false));
+    return done_[key] = instead;
   }
   if (level == 0) return pointer;
   COWFS_ASSIGN(const NodeRef node, space_.load(pointer));
@@ -33,16 +55,60 @@ Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, s
   return done_[key] = copy->pointer();
 }
 
-// A chain of nodes with one child each, down to an empty leaf: the bounds of the neighbours stay what they are.
-Result<NodePointer> Isolation::empty_tree(NodePointer instead_of, unsigned level, std::string_view low) {
-  const Generation generation = std::min(instead_of.generation, limit_);
-  COWFS_ASSIGN(NodeRef node, space_.allocate_as(0, generation));
-  for (unsigned above = 1; above <= level; ++above) {
-    COWFS_ASSIGN(NodeRef parent, space_.allocate_as(above, generation));
-    parent->insert(0, low, encode_pointer(node->pointer()));
-    node = std::move(parent);
+Result<NodePointer> Isolation::replacement(NodePointer lost, unsigned level, std::string_view low, bool is_root) {
+  const std::tuple key{lost.id, lost.generation, level};
+  if (const auto found = done_.find(key); found != done_.end()) return found->second;
+  const auto range = ranges_.find(key);
+  std::vector<Foundling> children;
+  if (foundlings_ != nullptr && range != ranges_.end() && (level > 0 || is_root)) {
+    children = foundlings_->take_children(*range->second, is_root ? kMaxTreeHeight - 1 : level);
+  }
+  if (children.empty()) {
+    if (range != ranges_.end()) emptied_.push_back(*range->second);
+    COWFS_ASSIGN(const NodePointer empty, empty_tree(lost, level, low));
+    return done_[key] = empty;
+  }
+  if (is_root) level = std::ranges::max_element(children, {}, &Foundling::level)->level + 1;
+  ++rebuilt_;
+  COWFS_ASSIGN(const NodePointer node, put_together(*range->second, std::move(children), level));
+  return done_[key] = node;
+}
+
+Result<NodePointer> Isolation::put_together(const LostNode& lost, std::vector<Foundling> children, unsigned level) {
+  const Generation generation = std::min(lost.pointer.generation, limit_);
+  COWFS_ASSIGN(NodeRef node, space_.allocate_as(level, generation));
+  // An inner node begins with the key that its parent has for it: a gap in front of the first one is an empty tree.
+  if (children.front().level > 0 && children.front().first != lost.from) {
+    COWFS_ASSIGN(const NodePointer empty, empty_tree(lost.pointer, level - 1, lost.from));
+    node->insert(0, lost.from, encode_pointer(empty));
+  }
+  const std::string* left = nullptr;
+  for (const Foundling& child : children) {
+    std::string low = child.first;
+    if (node->count() == 0) low = lost.from;
+    else if (child.level == 0 && left != nullptr) low = boundary_between(*left, child.first);
+    if (!node->fits(low.size(), kNodePointerSize)) break;  // the rest is lost, and will be told
+    COWFS_ASSIGN(const NodePointer raised, raise(child.pointer, child.level, level - 1, low, generation));
+    node->insert(node->count(), low, encode_pointer(raised));
+    left = &child.last;
   }
   return node->pointer();
+}
+
+Result<NodePointer> Isolation::raise(NodePointer node, unsigned from, unsigned level, std::string_view low, Generation generation) {
+  for (unsigned above = from + 1; above <= level; ++above) {
+    COWFS_ASSIGN(NodeRef parent, space_.allocate_as(above, generation));
+    parent->insert(0, low, encode_pointer(node));
+    node = parent->pointer();
+  }
+  return node;
+}
+
+// An empty leaf with a chain of nodes above it: the bounds of the neighbours stay what they are.
+Result<NodePointer> Isolation::empty_tree(NodePointer instead_of, unsigned level, std::string_view low) {
+  const Generation generation = std::min(instead_of.generation, limit_);
+  COWFS_ASSIGN(NodeRef leaf, space_.allocate_as(0, generation));
+  return raise(leaf->pointer(), 0, level, low, generation);
 }
 
 }  // namespace cowfs

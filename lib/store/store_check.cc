@@ -13,10 +13,11 @@ std::string owner_of(const StoreSurvey::Lost& lost, const StoreItems& items) {
   return found == items.volumes.end() ? "" : found->second.name;
 }
 
+// How much of it comes back is for a repair to find out.
 void report_lost(const StoreSurvey& survey, ProblemList& problems) {
   for (const StoreSurvey::Lost& lost : survey.lost()) {
-    Problem problem{"node-lost", lost.dropped ? Severity::kSafe : Severity::kLoss, lost.node.why};
-    if (!lost.dropped) problem.text += "; what it held is lost: " + describe_range(lost.node.from, lost.node.to);
+    Problem problem{"node-damaged", Severity::kSafe, lost.node.why};
+    if (!lost.dropped) problem.text += "; it holds, or leads to, what lies " + describe_range(lost.node.from, lost.node.to);
     problem.volume = lost.dropped ? "" : owner_of(lost, survey.facts().items);
     if (lost.of_store) problem.text += " (of the store's own tree)";
     problems.add(std::move(problem));
@@ -35,9 +36,7 @@ Result<StoreCheck> check_structures(Storage& storage, const Superblock& superblo
   const NodeTally& nodes = check.survey->volume_nodes().tally();
   report_lost(*check.survey, check.problems);
   const OnDifference differs = [&](Problem problem, const std::vector<Mend>&) { check.problems.add(std::move(problem)); };
-  if (facts.items.volumes.empty()) {
-    check.problems.add({"no-volume", Severity::kLoss, "the store has no volume"});
-  }
+  if (facts.items.volumes.empty()) check.problems.add({"no-volume", Severity::kSafe, "no volume can be found"});
   compare_items(facts, differs);
   compare_node_counts(facts, nodes, differs);
   compare_block_counts(facts, differs);

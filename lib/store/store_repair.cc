@@ -55,11 +55,8 @@ class StoreRepair {
 
   Result<StructureRepair> run() {
     COWFS_TRY(choose_base());
-    if (base_.survey->facts().items.volumes.empty()) {
-      return fail(ErrorCode::kCorrupted, "no record of a volume can be read: nothing was changed");
-    }
     COWFS_TRY(begin());
-    COWFS_TRY(isolate());
+    COWFS_TRY(repair_trees());
     COWFS_TRY(apply_journal());
     COWFS_TRY(correct());
     COWFS_TRY(write());
@@ -107,31 +104,85 @@ class StoreRepair {
     return {};
   }
 
-  Result<void> isolate() {
-    for (const auto& lost : base_.survey->lost()) {
-      if (lost.dropped) continue;
-      note("a damaged node was taken out" + std::string(lost.of_store ? " of the store's own tree: " : ": ") +
-           describe_range(lost.node.from, lost.node.to));
+  /// What is put together from parts is looked at again, and taken out where it does not fit.
+  Result<void> repair_trees() {
+    constexpr int kTries = 4;
+    COWFS_TRY(isolate_store(*base_.survey));
+    COWFS_ASSIGN(StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
+    if (survey.facts().items.volumes.empty()) {
+      return fail(ErrorCode::kCorrupted, "no record of a volume can be read: nothing was changed");
     }
-    const StoreItems& items = base_.survey->facts().items;
-    Isolation store(*space_, base_.survey->store_nodes(), space_->fresh_after());
-    COWFS_ASSIGN(next_.root, store.clean(next_.root));
-    Isolation volumes(*space_, base_.survey->volume_nodes(), space_->fresh_after());
-    for (const auto& [id, record] : items.volumes) {
-      COWFS_ASSIGN(const NodePointer root, volumes.clean(record.root.root));
+    Foundlings foundlings(*space_, storage_, survey);
+    for (int i = 0; i < kTries && losses(survey).any(); ++i) {
+      COWFS_TRY(isolate_volumes(survey, i == 0 ? &foundlings : nullptr));
+      COWFS_ASSIGN(survey, StoreSurvey::make(*space_, storage_, next_));
+    }
+    return {};
+  }
+
+  Result<void> isolate_store(const StoreSurvey& survey) {
+    Isolation isolation(*space_, survey.store_nodes(), space_->fresh_after());
+    COWFS_ASSIGN(next_.root, isolation.clean(next_.root));
+    for (const auto& lost : survey.lost()) {
+      if (lost.of_store) COWFS_TRY(salvage(lost.node));
+    }
+    return {};
+  }
+
+  /// What an older version of the store's tree says is better than nothing: most of it did not change, and counts are made anew.
+  Result<void> salvage(const LostNode& lost) {
+    const auto items = salvage_store_items(storage_, lost, base_.superblock.node_segments, space_->fresh_after());
+    for (const auto& [key, value] : items) {
+      const auto volume = kind_of(key) == KeyKind::kVolume ? decode_volume(key, value) : std::nullopt;
+      if (kind_of(key) == KeyKind::kVolume) {
+        if (!volume || !space_->load(volume->root.root)) continue;
+        repair_.mended.add({"volume", Severity::kLoss, "the volume's record is lost: an older one is taken, its last changes may be missing", volume->name});
+      }
+      COWFS_TRY(put(key, value));
+    }
+    return {};
+  }
+
+  Result<void> isolate_volumes(const StoreSurvey& survey, Foundlings* foundlings) {
+    const StoreItems& items = survey.facts().items;
+    Isolation isolation(*space_, survey.volume_nodes(), space_->fresh_after(), foundlings, &survey.lost());
+    // The youngest trees take first what was found: their nodes can be younger than those of the others.
+    std::vector<VolumeRecord> volumes;
+    for (const auto& [id, record] : items.volumes) volumes.push_back(record);
+    std::ranges::stable_sort(volumes, std::greater{}, [](const VolumeRecord& v) { return v.root.root.generation; });
+    for (VolumeRecord& record : volumes) {
+      COWFS_ASSIGN(const NodePointer root, isolation.clean(record.root.root));
       if (root == record.root.root) continue;
-      VolumeRecord mended = record;
-      mended.root.root = root;
-      COWFS_TRY(put(volume_key(id), encode_volume(mended)));
+      record.root.root = root;
+      COWFS_TRY(put(volume_key(record.id), encode_volume(record)));
     }
     for (const DroppedNode& dropped : items.dropped) {
-      COWFS_ASSIGN(const NodePointer node, volumes.clean(dropped.pointer));
+      COWFS_ASSIGN(const NodePointer node, isolation.clean(dropped.pointer));
       if (node == dropped.pointer) continue;
       COWFS_ASSIGN(const NodeRef copy, space_->load(node));
       COWFS_TRY(put(dropped.key, std::nullopt));
       COWFS_TRY(put(dropped_node_key(copy->level(), node.id), encode_dropped_node(node, dropped.references)));
     }
+    report_isolation(survey, isolation, foundlings);
     return {};
+  }
+
+  void report_isolation(const StoreSurvey& survey, const Isolation& isolation, const Foundlings* foundlings) {
+    for (const LostNode& lost : isolation.emptied()) {
+      repair_.lost.push_back(lost);
+      const auto where = std::ranges::find_if(survey.lost(), [&](const auto& known) {
+        return known.node.pointer == lost.pointer && known.node.level == lost.level;
+      });
+      if (where == survey.lost().end() || where->dropped) continue;
+      const auto volume = survey.facts().items.volumes.find(where->volume);
+      repair_.mended.add({"node-lost", Severity::kLoss, "what a damaged node held is lost: " + describe_range(lost.from, lost.to),
+                          volume == survey.facts().items.volumes.end() ? "" : volume->second.name});
+    }
+    if (isolation.rebuilt() == 0) return;
+    note(std::to_string(isolation.rebuilt()) + " damaged inner nodes are put together again from the nodes below them");
+    if (foundlings != nullptr && foundlings->unreadable() > 0) {
+      repair_.mended.add({"node-lost", Severity::kLoss, std::to_string(foundlings->unreadable()) + " nodes below damaged ones cannot be read either"});
+    }
   }
 
   Result<void> apply_journal() {

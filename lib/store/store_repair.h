@@ -10,7 +10,10 @@
 // Not here: what volumes' items mean (lib/volume).
 #pragma once
 
+#include <vector>
+
 #include "lib/storage/storage.h"
+#include "lib/store/node_walk.h"
 #include "lib/store/problem.h"
 #include "lib/store/superblock.h"
 
@@ -18,8 +21,10 @@ namespace cowfs {
 
 struct StructureRepair {
   ProblemList mended;
-  Superblock superblock;  // of the new checkpoint
+  Superblock superblock;       // of the new checkpoint
+  std::vector<LostNode> lost;  // key ranges of volumes that are empty now
 };
+/// kCorrupted: no volume can be found; nothing was changed.
 Result<StructureRepair> repair_structures(Storage& storage);
 
 }  // namespace cowfs

@@ -16,6 +16,7 @@ class StoreSurvey {
   /// `space` is asked for every node. kIo and the like only where the object files cannot be listed.
   static Result<StoreSurvey> make(NodeSpace& space, Storage& storage, const Superblock& superblock);
   StoreSurvey(StoreSurvey&&) = default;
+  StoreSurvey& operator=(StoreSurvey&&) = default;
 
   const StoreFacts& facts() const { return *facts_; }
   const NodeWalk& store_nodes() const { return *store_walk_; }

@@ -6,6 +6,7 @@
 #include "lib/storage/overlay_storage.h"
 #include "lib/store/node_array.h"
 #include "lib/store/store_check.h"
+#include "lib/store/store_repair.h"
 #include "lib/volume/fsck_parts.h"
 #include "lib/volume/volume_check.h"
 
@@ -25,10 +26,12 @@ class Check {
     COWFS_TRY(check_journal_of(newest));
     tell("structures", 0, 0);
     COWFS_ASSIGN(StoreCheck structures, check_structures(storage_, newest));
-    if (!report_.was_clean && structures.problems.clean() && report_.problems.count(Severity::kLoss) == 0) {
-      return check_recovered(std::move(structures));
-    }
-    return check_state(storage_, std::move(structures));
+    report_.problems.add_all(structures.problems);
+    const bool whole = structures.problems.clean() && report_.problems.count(Severity::kLoss) == 0;
+    if (!whole) COWFS_TRY(check_repaired(structures));
+    else if (report_.was_clean) COWFS_TRY(check_volumes(structures, {}));
+    else COWFS_TRY(check_recovered());
+    return std::move(report_);
   }
 
  private:
@@ -40,21 +43,37 @@ class Check {
     return {};
   }
 
-  Result<FsckReport> check_recovered(StoreCheck as_found) {
+  /// What a mount would see.
+  Result<void> check_recovered() {
     tell("recovery", 0, 0);
     OverlayStorage overlay(storage_);
     const auto recovered = recover_store(overlay);
     if (!recovered) {
-      report({"journal", Severity::kLoss, "the journal cannot be applied: " + recovered.error().text});
-      return check_state(storage_, std::move(as_found));
+      report({"journal", Severity::kSafe, "the journal cannot be applied: " + recovered.error().text});
+      COWFS_ASSIGN(const StoreCheck as_found, check_structures(storage_, read_superblocks(storage_)->valid.front()));
+      return check_repaired(as_found);
     }
     tell("structures", 0, 0);
-    COWFS_ASSIGN(StoreCheck structures, check_structures(overlay, *recovered));
-    return check_state(overlay, std::move(structures));
+    COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, *recovered));
+    report_.problems.add_all(structures.problems);
+    return structures.problems.clean() ? check_volumes(structures, {}) : check_repaired(structures);
   }
 
-  Result<FsckReport> check_state(Storage&, const StoreCheck& structures) {
-    report_.problems.add_all(structures.problems);
+  /// What a repair would give: what is lost for good, and only that, is told as lost.
+  Result<void> check_repaired(const StoreCheck& as_found) {
+    tell("what a repair gives", 0, 0);
+    OverlayStorage overlay(storage_);
+    const auto repaired = repair_structures(overlay);
+    if (!repaired) {
+      report({"structures", Severity::kLoss, "a repair would not go: " + repaired.error().text});
+      return check_volumes(as_found, {});
+    }
+    report_.problems.add_all(repaired->mended);
+    COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, repaired->superblock));
+    return check_volumes(structures, repaired->lost);
+  }
+
+  Result<void> check_volumes(const StoreCheck& structures, const std::vector<LostNode>& lost) {
     report_.nodes = structures.survey->nodes();
     report_.live_blocks = structures.superblock.live_blocks;
     std::map<std::pair<NodeId, Generation>, VolumeId> seen;
@@ -63,14 +82,15 @@ class Check {
       ++report_.volumes;
       const NodePointer root = record.root.root;
       if (!seen.emplace(std::pair(root.id, root.generation), id).second) continue;
-      COWFS_TRY(check_one(structures, record));
+      COWFS_TRY(check_one(structures, record, lost));
     }
-    return std::move(report_);
+    return {};
   }
 
-  Result<void> check_one(const StoreCheck& structures, const VolumeRecord& record) {
+  Result<void> check_one(const StoreCheck& structures, const VolumeRecord& record, const std::vector<LostNode>& lost) {
     RawVolumeItems items(*structures.nodes, record.root.root);
     VolumeFacts facts = facts_of_volume(structures.survey->facts(), record);
+    facts.lost = lost;
     const std::string stage = "volume " + record.name;
     const std::uint64_t total = structures.survey->inodes();
     facts.on_inodes = [&](std::uint64_t inodes) { tell(stage, inodes, total); };

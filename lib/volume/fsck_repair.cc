@@ -39,6 +39,7 @@ class Repair {
     tell("repair of structures");
     COWFS_ASSIGN(const StructureRepair repair, repair_structures(storage_));
     mended_.add_all(repair.mended);
+    lost_ = repair.lost;
     return {};
   }
 
@@ -72,7 +73,9 @@ class Repair {
       for (const auto& [id, record] : facts.items.volumes) {
         if (record.name.empty()) continue;
         tell("repair of volume " + record.name);
-        COWFS_ASSIGN(const ProblemList mended, repair_volume(store, facts_of_volume(facts, record)));
+        VolumeFacts of_volume = facts_of_volume(facts, record);
+        of_volume.lost = lost_;
+        COWFS_ASSIGN(const ProblemList mended, repair_volume(store, of_volume));
         mended_.add_all(mended);
       }
       tell("giving space back");
@@ -99,6 +102,7 @@ class Repair {
   Storage& storage_;
   const FsckOptions& options_;
   ProblemList mended_;
+  std::vector<LostNode> lost_;
 };
 
 }  // namespace

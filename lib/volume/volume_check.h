@@ -45,6 +45,8 @@ struct VolumeFacts {
   std::function<bool(const BlockRange&)> is_shared = [](const BlockRange&) { return false; };
   /// The kind and window of an object are those of an own object for this window.
   std::function<bool(ObjectNumber, std::uint32_t window)> is_own_object = [](ObjectNumber, std::uint32_t) { return true; };
+  /// Key ranges that a repair of structures has emptied: to say which part of a file is lost.
+  std::vector<LostNode> lost{};
   /// Told now and then how many inodes were looked at.
   std::function<void(std::uint64_t inodes)> on_inodes{};
 };

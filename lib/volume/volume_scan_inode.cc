@@ -161,12 +161,14 @@ void VolumeScan::put_right(const InodeRecord& found) {
 std::string VolumeScan::what_is_lost() const {
   std::string text;
   const std::uint64_t end = blocks_for(now_.record->size);
-  for (const LostNode& lost : now_.lost) {
+  const auto add = [&](const LostNode& lost) {
     const std::uint64_t from = block_at(now_.inode, lost.from, end);
     const std::uint64_t to = lost.to ? block_at(now_.inode, *lost.to, end) : end;
-    if (from >= to) continue;
+    if (from >= to) return;
     text += (text.empty() ? ", of offsets " : ", ") + std::to_string(from << kBlockShift) + " to " + std::to_string(to << kBlockShift);
-  }
+  };
+  std::ranges::for_each(now_.lost, add);
+  std::ranges::for_each(facts_.lost, add);
   return text;
 }
 

@@ -71,6 +71,8 @@ class DocumentedOptions : public testing::Test {
 
 TEST_F(DocumentedOptions, OfMkfs) { expect_everywhere("mkfs.cowfs", 8, help_of("mkfs.cowfs")); }
 
+TEST_F(DocumentedOptions, OfFsck) { expect_everywhere("fsck.cowfs", 8, help_of("fsck.cowfs")); }
+
 TEST_F(DocumentedOptions, OfCowcp) { expect_everywhere("cowcp", 1, help_of("cowcp")); }
 
 TEST_F(DocumentedOptions, OfCowsnap) {
