@@ -24,6 +24,8 @@ struct Losses {
 
 Losses losses(const StoreSurvey& survey) {
   Losses losses;
+  // Without a volume all is lost, however few nodes that took.
+  if (survey.facts().items.volumes.empty()) losses.of_store = std::size_t{1} << 32;
   for (const auto& lost : survey.lost()) {
     if (lost.of_store) ++losses.of_store;
     else if (!lost.dropped) ++losses.of_volumes;
