@@ -56,7 +56,7 @@ struct StoreOptions {
 
 struct FormatOptions {
   bool data_checksums = true;         // of every block of file data
-  std::optional<std::uint64_t> seed;  // of the store's id and hash seed; random where absent
+  std::optional<std::uint64_t> seed{};  // of the store's id and hash seed; random where absent
 };
 
 enum class VolumeKind { kSnapshot, kFork };  // read-only, writable

@@ -96,4 +96,53 @@ promise_a_store_removed_underneath_is_told() {
   umount "$T/host"
 }
 
+# damage_block FILE N: changes a byte of the one block in the store that equals block N of FILE.
+damage_block() {
+  python3 - "$STORE/objects" "$1" "$2" <<'END'
+import pathlib, sys
+block = open(sys.argv[2], "rb").read()[int(sys.argv[3]) * 4096:][:4096]
+for path in pathlib.Path(sys.argv[1]).rglob("*"):
+    if not path.is_file():
+        continue
+    with open(path, "r+b") as array:
+        at = array.read().find(block)
+        if at >= 0:
+            array.seek(at + 5)
+            array.write(bytes([block[5] ^ 1]))
+            sys.exit(0)
+sys.exit("the block is not in the store")
+END
+}
+
+# The block that was hit is an error, everything else is readable, the log has one line that says where.
+promise_a_damaged_block_is_an_error_and_nothing_else_is() {
+  only_cowfs
+  need_cowfs
+  local log
+  make_store
+  start_cowfs "$STORE" "$MNT"
+  mkdir "$MNT/folder"
+  head -c 400000 /dev/urandom >"$MNT/folder/file"
+  cp "$MNT/folder/file" expected
+  echo other >"$MNT/other"
+  snapshot s
+  stop_cowfs "$MNT"
+  damage_block expected 20
+  start_cowfs "$STORE" "$MNT"
+  refused 'Input/output error' dd if="$MNT/folder/file" of=/dev/null bs=4096 skip=20 count=1
+  dd if="$MNT/folder/file" of=front bs=4096 count=20 status=none
+  dd if="$MNT/folder/file" of=back bs=4096 skip=21 status=none
+  cmp -n 81920 front expected || fail "the blocks before it differ"
+  tail -c +86017 expected | cmp - back || fail "the blocks after it differ"
+  same other "$(cat "$MNT/other")" "another file"
+  for _ in 1 2 3 4 5; do dd if="$MNT/folder/file" of=/dev/null bs=4096 skip=20 count=1 status=none 2>/dev/null || :; done
+  log=$(grep -c 'main:/folder/file: offset 81920: .*does not match its checksum' "$T/daemon.log")
+  same 1 "$log" "lines in the log"
+  refused 'Input/output error' dd if="$(volume s)/folder/file" of=/dev/null bs=4096 skip=20 count=1
+  has "$(cat "$T/daemon.log")" 's:/folder/file: offset 81920: ' "the snapshot's line in the log"
+  head -c 4096 /dev/zero | dd of="$MNT/folder/file" bs=4096 seek=20 conv=notrunc status=none
+  cat "$MNT/folder/file" >/dev/null || fail "a block that is written anew is whole"
+  stop_cowfs "$MNT"
+}
+
 run_promises "$@"
