@@ -11,7 +11,7 @@
 //     to more than a recovery can read in a few seconds, the answer is no: the block goes to a new place.
 //   - Ranges in use are declared again by each checkpoint, for whoever opens the store at it; the others are let go.
 //
-// Locks: `mutex_`, between the object lock and the journal's. begin() and end() from any thread that holds an Operation and no view.
+// Locks: `mutex_`, between the tree lock and the object lock. begin() and end() from any thread that holds an Operation and no view.
 #pragma once
 
 #include <cstdint>
