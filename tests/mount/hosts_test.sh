@@ -96,6 +96,43 @@ promise_a_store_removed_underneath_is_told() {
   umount "$T/host"
 }
 
+# A quota of the host instead of a full disk: told as such, nothing that was synced is lost, and where it is lifted work goes on. (btrfs
+# writes everything to a new place, so a delete needs room there, too: it may fail until then.)
+promise_a_disk_quota_of_the_host_is_told_and_loses_nothing() {
+  only_cowfs
+  need_cowfs
+  need_tool btrfs
+  host_image btrfs 1G "$T/host"
+  btrfs subvolume create "$T/host/limited" >/dev/null
+  btrfs quota enable "$T/host" || skip "this kernel has no quota groups"
+  btrfs qgroup limit 96M "$T/host/limited"
+  STORE=$T/host/limited/store
+  make_store
+  start_cowfs "$STORE" "$MNT"
+  head -c 3000000 /dev/urandom >expected
+  cp expected "$MNT/kept"
+  sync "$MNT/kept"
+  refused 'Disk quota exceeded|No space left' dd if=/dev/urandom of="$MNT/big" bs=1M count=200 conv=fsync status=none
+  same_bytes expected "$MNT/kept"
+  has_not "$(cat "$T/daemon.log")" 'no more changes' "the daemon's log"
+  kill_cowfs
+  start_cowfs "$STORE" "$MNT" -o ro
+  same_bytes expected "$MNT/kept"
+  stop_cowfs "$MNT"
+  btrfs qgroup limit none "$T/host/limited"
+  start_cowfs "$STORE" "$MNT"
+  same_bytes expected "$MNT/kept"
+  rm "$MNT/big"
+  eventually 60 "room again" small_write_works
+  stop_cowfs "$MNT"
+  start_cowfs "$STORE" "$MNT"
+  same_bytes expected "$MNT/kept"
+  echo more >"$MNT/more"
+  stop_cowfs "$MNT"
+  umount "$T/host"
+}
+small_write_works() { head -c 2000000 /dev/urandom 2>/dev/null >"$MNT/small" && sync "$MNT/small"; }
+
 # damage_block FILE N: changes a byte of the one block in the store that equals block N of FILE.
 damage_block() {
   python3 - "$STORE/objects" "$1" "$2" <<'END'
