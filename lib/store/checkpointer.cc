@@ -58,7 +58,7 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
   COWFS_TRY(core_.check_writable());
   auto taken = take(clean, forced);
   if (!taken) {
-    core_.set_failed(taken.error());
+    if (changing_) core_.set_failed(taken.error());
     return fail(taken.error());
   }
   if (!*taken) return {};
@@ -86,10 +86,10 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   const JournalPosition position = core_.journal.position();
   const bool checksums = core_.nodes.ensure_free(kNodesKeptForDeletes / 2 + core_.checksums.pending()).has_value();
   if (!clean) {
-    auto carried = core_.declared.carry(!checksums);
-    if (!carried && is_out_of_space(carried.error())) return std::optional<Taken>{};  // nothing was changed: later
-    COWFS_TRY(carried);
+    changing_ = false;  // without room for it nothing has changed yet
+    COWFS_TRY(core_.declared.carry(!checksums));
   }
+  changing_ = true;
   Taken taken;
   taken.superblock = core_.superblock;
   Superblock& s = taken.superblock;

@@ -69,9 +69,10 @@ Result<void> GroupCommit::sync_object(ObjectNumber object) {
 }
 
 Result<void> GroupCommit::flush(bool everything) {
-  core_.objects.flush_begins();
   // Whoever logs a record says first what it needs: what is found needed after reading the sequence covers all up to it.
   const std::uint64_t sequence = core_.journal.last();
+  // After that: what is taken from now on is in no record that the mark covers.
+  core_.objects.flush_begins();
   std::set<ObjectNumber> needed;
   {
     MutexLock lock(mutex_);
