@@ -54,8 +54,8 @@ class Checkpointer {
   };
 
   Result<void> run(bool clean, bool forced) COWFS_REQUIRES(running_);
-  Result<std::optional<Taken>> take(bool clean, bool forced);
-  Result<void> put_records(Superblock& superblock);
+  Result<std::optional<Taken>> take(bool clean, bool forced) COWFS_REQUIRES(running_);
+  Result<void> put_records(Superblock& superblock, bool checksums);
   Result<void> put_bitmaps();
   Result<void> write(const Taken& taken);
   void settle(const Superblock& superblock);
@@ -68,6 +68,7 @@ class Checkpointer {
   std::atomic<std::int64_t> longest_stall_{0};  // microseconds
 
   Mutex running_;  // held while a checkpoint is made
+  bool changing_ COWFS_GUARDED_BY(running_) = false;  // the one being taken has begun to change the trees
   SharedRuns runs_;
   Mutex mutex_;    // leaf: guards what follows
   Condition changed_;

@@ -71,6 +71,8 @@ Result<void> GroupCommit::sync_object(ObjectNumber object) {
 Result<void> GroupCommit::flush(bool everything) {
   // Whoever logs a record says first what it needs: what is found needed after reading the sequence covers all up to it.
   const std::uint64_t sequence = core_.journal.last();
+  // After that: what is taken from now on is in no record that the mark covers.
+  core_.objects.flush_begins();
   std::set<ObjectNumber> needed;
   {
     MutexLock lock(mutex_);

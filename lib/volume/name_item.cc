@@ -82,6 +82,24 @@ Result<NameSlot> find_name(const TreeView& view, VolumeId volume, InodeNumber di
   return slot;
 }
 
+Result<std::vector<NameItem>> names_from(const TreeView& view, VolumeId volume,
+                                         InodeNumber directory, std::uint64_t cookie,
+                                         std::size_t limit) {
+  const std::string prefix = key_of(directory, KeyKind::kName).take();
+  std::vector<NameItem> names;
+  Result<void> decoded;
+  COWFS_TRY(view.scan(volume, name_key(directory, cookie),
+                      [&](std::string_view key, std::string_view value) {
+                        if (!has_prefix(key, prefix) || names.size() == limit) return false;
+                        auto item = decode_name(key, value);
+                        if (item) names.push_back(std::move(*item));
+                        else decoded = fail(std::move(item).error());
+                        return decoded.has_value();
+                      }));
+  if (!decoded) return fail(std::move(decoded).error());
+  return names;
+}
+
 void put_name(Transaction& transaction, VolumeId volume, InodeNumber directory,
               const NameItem& item) {
   transaction.put(volume, name_key(directory, item.cookie), encode_name(item));

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/store/store.h"
 
@@ -49,6 +50,11 @@ struct NameSlot {
 };
 Result<NameSlot> find_name(const TreeView& view, VolumeId volume, InodeNumber directory,
                            std::string_view name, std::uint64_t seed);
+
+/// The first `limit` entries of a directory with cookies from `cookie` on, in the order of cookies. kCorrupted where one makes no sense.
+Result<std::vector<NameItem>> names_from(const TreeView& view, VolumeId volume,
+                                         InodeNumber directory, std::uint64_t cookie,
+                                         std::size_t limit);
 
 /// Adds an entry with both its items, or takes both away.
 void put_name(Transaction& transaction, VolumeId volume, InodeNumber directory,

@@ -53,20 +53,14 @@ class DirectoryReader {
   }
 
   Result<void> add_names(Batch& batch, std::uint64_t cookie, std::size_t limit) {
-    const std::string prefix = key_of(directory_, KeyKind::kName).take();
-    const std::string from = name_key(directory_, std::max(cookie + 1, kFirstNameCookie));
-    Result<void> decoded;
-    batch.last = true;
-    COWFS_TRY(view_.scan(volume_, from, [&](std::string_view key, std::string_view value) {
-      if (!has_prefix(key, prefix)) return false;
-      batch.last = batch.entries.size() < limit;
-      if (!batch.last) return false;
-      auto item = decode_name(key, value);
-      if (item) batch.entries.push_back({std::move(*item), {}});
-      else decoded = fail(std::move(item).error());
-      return decoded.has_value();
-    }));
-    return decoded;
+    const std::size_t room = limit - batch.entries.size();
+    // One more shows whether there are more.
+    COWFS_ASSIGN(auto names, names_from(view_, volume_, directory_,
+                                        std::max(cookie + 1, kFirstNameCookie), room + 1));
+    batch.last = names.size() <= room;
+    if (!batch.last) names.pop_back();
+    for (NameItem& item : names) batch.entries.push_back({std::move(item), {}});
+    return {};
   }
 
   Result<void> load_attributes(Batch& batch) {

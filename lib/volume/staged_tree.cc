@@ -11,32 +11,16 @@ namespace {
 
 constexpr std::size_t kNamesAtOnce = 256;
 
-Result<std::vector<NameItem>> names_of(const TreeView& view, VolumeId volume, InodeNumber directory,
-                                       std::size_t limit) {
-  const std::string prefix = key_of(directory, KeyKind::kName).take();
-  std::vector<NameItem> names;
-  Result<void> decoded;
-  COWFS_TRY(view.scan(volume, prefix, [&](std::string_view key, std::string_view value) {
-    if (!has_prefix(key, prefix)) return false;
-    auto item = decode_name(key, value);
-    if (!item) decoded = fail(std::move(item).error());
-    else names.push_back(std::move(*item));
-    return decoded.has_value() && names.size() < limit;
-  }));
-  if (!decoded) return fail(std::move(decoded).error());
-  return names;
-}
-
 Result<bool> has_names(const TreeView& view, VolumeId volume, const NameItem& item) {
   if (!S_ISDIR(item.type)) return false;
-  COWFS_ASSIGN(const auto names, names_of(view, volume, item.child, 1));
+  COWFS_ASSIGN(const auto names, names_from(view, volume, item.child, 0, 1));
   return !names.empty();
 }
 
 /// The directory to begin with. Cannot go round in circles: no directory of a staged tree has two names.
 Result<InodeNumber> lowest_first(const TreeView& view, VolumeId volume, InodeNumber directory) {
   for (;;) {
-    COWFS_ASSIGN(const auto names, names_of(view, volume, directory, 1));
+    COWFS_ASSIGN(const auto names, names_from(view, volume, directory, 0, 1));
     if (names.empty()) return directory;
     COWFS_ASSIGN(const bool goes_on, has_names(view, volume, names.front()));
     if (!goes_on) return directory;
@@ -48,7 +32,7 @@ Result<InodeNumber> lowest_first(const TreeView& view, VolumeId volume, InodeNum
 
 Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root, Transaction& transaction) {
   COWFS_ASSIGN(const InodeNumber directory, lowest_first(view, volume, root));
-  COWFS_ASSIGN(const auto names, names_of(view, volume, directory, kNamesAtOnce));
+  COWFS_ASSIGN(const auto names, names_from(view, volume, directory, 0, kNamesAtOnce));
   if (names.empty()) return erase_some(view, volume, root, transaction);
   for (const NameItem& item : names) {
     if (transaction.size_bytes() > kMaxTransactionBytes / 4) break;

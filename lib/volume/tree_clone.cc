@@ -152,31 +152,15 @@ Result<void> TreeClone::begin() {
   return {};
 }
 
-/// Names of the source directory after the last one done.
-Result<std::vector<NameItem>> TreeClone::next_names(const Frame& frame) const {
-  const std::string prefix = key_of(frame.source, KeyKind::kName).take();
-  std::vector<NameItem> names;
-  Result<void> decoded;
-  const ReadView view(ends_.from->store());
-  COWFS_TRY(view.scan(ends_.from->id(), name_key(frame.source, frame.cookie + 1),
-                      [&](std::string_view key, std::string_view value) {
-                        if (!has_prefix(key, prefix)) return false;
-                        auto item = decode_name(key, value);
-                        if (!item) decoded = fail(std::move(item).error());
-                        else names.push_back(std::move(*item));
-                        return decoded.has_value() && names.size() < kNamesPerStep;
-                      }));
-  if (!decoded) return fail(std::move(decoded).error());
-  return names;
-}
-
 Result<bool> TreeClone::step() {
   if (!large_.empty()) {
     COWFS_TRY(copy_large());
     return true;
   }
   if (frames_.empty()) return false;
-  COWFS_ASSIGN(const auto names, next_names(frames_.back()));
+  const Frame& frame = frames_.back();
+  COWFS_ASSIGN(const auto names, names_from(ReadView(ends_.from->store()), ends_.from->id(),
+                                            frame.source, frame.cookie + 1, kNamesPerStep));
   if (names.empty()) {
     const Frame finished = frames_.back();
     frames_.pop_back();

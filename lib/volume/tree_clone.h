@@ -87,7 +87,6 @@ class TreeClone {
   Result<void> check_source(const InodeRecord& record) const;
   InodeRecord new_record(const InodeRecord& source, Timestamp time) const;
   Result<void> push_directory(InodeNumber source, InodeNumber target, const InodeRecord& record);
-  Result<std::vector<NameItem>> next_names(const Frame& frame) const;
   Result<void> run_step(Frame& frame, const std::vector<NameItem>& names);
   Result<void> finish_directory(const Frame& frame);
   Result<void> copy_large();

@@ -174,7 +174,8 @@ TEST_P(RandomDamage, OfTheJournalKeepsTheCheckpoint) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::mt19937_64 random(static_cast<std::uint64_t>(round));
     TestStore hit{copy_of(*store.storage), store.contents};
-    for (const std::uint64_t segment : *hit.storage->list(ArrayKind::kJournal)) {
+    const auto segments = hit.storage->list(ArrayKind::kJournal);
+    for (const std::uint64_t segment : *segments) {
       damage(*hit.storage, {ArrayKind::kJournal, segment}, random() % 100'000, 20, random);
     }
     Outcome outcome;
