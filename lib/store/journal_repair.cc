@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/store/declared_overwrites.h"
 #include "lib/store/log_entry.h"
 #include "lib/tree/tree.h"
 
@@ -14,6 +15,7 @@ Result<void> JournalRepair::apply(const JournalRecord& record) {
     case RecordType::kVolume: apply_volume(record); break;
     case RecordType::kObject: apply_object(record); break;
     case RecordType::kMark: break;
+    case RecordType::kOverwrites: break;  // put_checksums() gets them all
   }
   return {};
 }
@@ -40,7 +42,10 @@ Result<void> JournalRepair::apply_transaction(const JournalRecord& record) {
     const auto inode = ByteReader(change.key).be<std::uint64_t>();
     if (kind_of(change.key) == KeyKind::kInode && inode < kInodeLimit) highest_inode_ = std::max(highest_inode_, inode);
   }
-  for (const BlockRange& range : logged->taken) take(range);
+  for (const TakenBlocks& blocks : logged->taken) {
+    take(blocks.range);
+    checksums_.note(blocks.range.object, blocks.range.first, blocks.checksums);
+  }
   for (const BlockRange& range : logged->transaction.retained()) data_.insert(range.object);
   for (const ObjectNumber object : logged->transaction.overwritten()) data_.insert(object);
   return {};
@@ -93,6 +98,37 @@ void JournalRepair::apply_object(const JournalRecord& record) {
   const auto entry = decode_logged_object(record.body);
   if (!entry) return senseless(record);
   if (items_.objects.emplace(entry->object, entry->record).second) changed_objects_.insert(entry->object);
+}
+
+Result<void> JournalRepair::put_checksums(Storage& storage, const std::vector<std::string>& overwrites, Tree& store_tree) {
+  if (!checksums_.enabled()) return {};
+  std::set<std::pair<ObjectNumber, std::uint64_t>> units;
+  for (const std::string& body : overwrites) {
+    for (ByteReader reader(body); !reader.rest().empty();) {
+      const ObjectNumber object{reader.le<std::uint64_t>()};
+      const auto first = reader.le<std::uint64_t>();
+      const std::uint64_t count = reader.le<std::uint32_t>();
+      if (!reader.ok() || first >= kMaxExtentBlocks || count > kMaxExtentBlocks / kDeclaredBlocks) break;
+      for (std::uint64_t i = 0; i < count; ++i) units.insert({object, first + i * kDeclaredBlocks});
+    }
+  }
+  for (const auto& [object, first] : units) COWFS_TRY(compute_anew(storage, store_tree, {object, first, kDeclaredBlocks}));
+  return checksums_.apply(store_tree);
+}
+
+// Blocks that never had a checksum get none: nobody knows whether they were written.
+Result<void> JournalRepair::compute_anew(Storage& storage, const Tree& store_tree, const BlockRange& range) {
+  const auto before = checksums_.find(store_tree, range);
+  std::vector<std::byte> data(range.count * kBlockSize);
+  if (!before || !storage.read({ArrayKind::kObject, raw(range.object)}, range.first * kBlockSize, data)) {
+    checksums_.forget(range);
+    return {};
+  }
+  data_.insert(range.object);
+  for (std::uint64_t i = 0; i < range.count; ++i) {
+    if ((*before)[i] != kNoChecksum) checksums_.note(range.object, range.first + i, Bytes(data).subspan(i * kBlockSize, kBlockSize));
+  }
+  return {};
 }
 
 }  // namespace cowfs

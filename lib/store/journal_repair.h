@@ -7,6 +7,7 @@
 #include <set>
 
 #include "lib/journal/record.h"
+#include "lib/store/block_checksums.h"
 #include "lib/store/problem.h"
 #include "lib/store/repair_space.h"
 #include "lib/store/store_items.h"
@@ -16,9 +17,13 @@ namespace cowfs {
 class JournalRepair {
  public:
   /// Volumes and objects are changed in `items`; the trees of volumes in `space`.
-  JournalRepair(RepairSpace& space, StoreItems& items) : space_(space), items_(items) {}
+  JournalRepair(RepairSpace& space, StoreItems& items, bool data_checksums) : space_(space), items_(items) {
+    if (data_checksums) checksums_.enable();
+  }
 
   Result<void> apply(const JournalRecord& record);
+  /// After all records: checksums of blocks in ranges that were declared as overwritten in place are computed anew, and all new ones put.
+  Result<void> put_checksums(Storage& storage, const std::vector<std::string>& overwrites, Tree& store_tree);
 
   const ProblemList& problems() const { return problems_; }
   const std::set<VolumeId>& changed_volumes() const { return changed_volumes_; }
@@ -34,6 +39,7 @@ class JournalRepair {
   void fork(const VolumeRecord& parent_before, const struct LoggedVolume& entry);
   void take(const BlockRange& range);
   void senseless(const JournalRecord& record);
+  Result<void> compute_anew(Storage& storage, const Tree& store_tree, const BlockRange& range);
 
   RepairSpace& space_;
   StoreItems& items_;
@@ -42,6 +48,7 @@ class JournalRepair {
   std::set<ObjectNumber> changed_objects_;
   std::set<ObjectNumber> data_;
   std::uint64_t highest_inode_ = 0;
+  BlockChecksums checksums_;
 };
 
 }  // namespace cowfs

@@ -61,6 +61,7 @@ Result<JournalCheck> check_journal(Storage& storage, const Superblock& superbloc
       case RecordType::kVolume: return decode_logged_volume(record.body).has_value();
       case RecordType::kObject: return decode_logged_object(record.body).has_value();
       case RecordType::kMark: return true;
+      case RecordType::kOverwrites: return record.body.size() % 20 == 0;
     }
     return false;
   };

@@ -199,7 +199,8 @@ class StoreRepair {
     COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
     space_->use_counts(survey.volume_nodes().tally());
     StoreItems items = survey.facts().items;
-    JournalRepair changes(*space_, items);
+    const bool checksums = (base_.superblock.incompatible & kFeatureDataChecksums) != 0;
+    JournalRepair changes(*space_, items, checksums);
     COWFS_TRY(journal->replay([&](const JournalRecord& record) { return changes.apply(record); }));
     repair_.mended.add_all(changes.problems());
     for (const VolumeId id : changes.changed_volumes()) COWFS_TRY(put(volume_key(id), encode_volume(items.volumes.at(id))));
@@ -207,6 +208,12 @@ class StoreRepair {
       ObjectRecord record = items.objects.at(object);
       record.end_blocks = std::max(record.end_blocks, record.live_blocks);
       COWFS_TRY(put(object_key(object), encode_object(record)));
+    }
+    if (!base_.superblock.clean) {
+      TreeRoot root{next_.root, Generation{0}};
+      Tree tree(*space_, root);
+      COWFS_TRY(changes.put_checksums(storage_, journal->overwrites(), tree));
+      next_.root = root.root;
     }
     highest_inode_ = changes.highest_inode();
     data_ = changes.data();

@@ -5,6 +5,7 @@
 
 #include "lib/storage/overlay_storage.h"
 #include "lib/store/node_array.h"
+#include "lib/store/scrub.h"
 #include "lib/store/store_check.h"
 #include "lib/store/store_repair.h"
 #include "lib/volume/fsck_parts.h"
@@ -29,7 +30,7 @@ class Check {
     report_.problems.add_all(structures.problems);
     const bool whole = structures.problems.clean() && report_.problems.count(Severity::kLoss) == 0;
     if (!whole) COWFS_TRY(check_repaired(structures));
-    else if (report_.was_clean) COWFS_TRY(check_volumes(structures, {}));
+    else if (report_.was_clean) COWFS_TRY(check_volumes(storage_, structures, {}));
     else COWFS_TRY(check_recovered());
     return std::move(report_);
   }
@@ -56,7 +57,7 @@ class Check {
     tell("structures", 0, 0);
     COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, *recovered));
     report_.problems.add_all(structures.problems);
-    return structures.problems.clean() ? check_volumes(structures, {}) : check_repaired(structures);
+    return structures.problems.clean() ? check_volumes(overlay, structures, {}) : check_repaired(structures);
   }
 
   /// What a repair would give: what is lost for good, and only that, is told as lost.
@@ -66,16 +67,17 @@ class Check {
     const auto repaired = repair_structures(overlay);
     if (!repaired) {
       report({"structures", Severity::kLoss, "a repair would not go: " + repaired.error().text});
-      return check_volumes(as_found, {});
+      return check_volumes(storage_, as_found, {});
     }
     report_.problems.add_all(repaired->mended);
     COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, repaired->superblock));
-    return check_volumes(structures, repaired->lost);
+    return check_volumes(overlay, structures, repaired->lost);
   }
 
-  Result<void> check_volumes(const StoreCheck& structures, const std::vector<LostNode>& lost) {
+  Result<void> check_volumes(Storage& storage, const StoreCheck& structures, const std::vector<LostNode>& lost) {
     report_.nodes = structures.survey->nodes();
     report_.live_blocks = structures.superblock.live_blocks;
+    COWFS_TRY(scrub(storage, structures));
     std::map<std::pair<NodeId, Generation>, VolumeId> seen;
     for (const auto& [id, record] : structures.survey->facts().items.volumes) {
       if (record.name.empty()) continue;
@@ -96,9 +98,38 @@ class Check {
     facts.on_inodes = [&](std::uint64_t inodes) { tell(stage, inodes, total); };
     tell(stage, 0, total);
     COWFS_ASSIGN(const VolumeFindings findings, check_volume(items, facts));
+    COWFS_TRY(report_damaged_data(items, record.name));
     report_.inodes += findings.inodes;
     report_.problems.add_all(findings.problems);
     return {};
+  }
+
+  Result<void> scrub(Storage& storage, const StoreCheck& structures) {
+    if (!options_.scrub) return {};
+    const StoreFacts& facts = structures.survey->facts();
+    const auto progress = [&](std::uint64_t blocks) { tell("data", blocks, report_.live_blocks); };
+    COWFS_ASSIGN(scrub_, scrub_data(storage, *structures.nodes, facts, progress));
+    report_.scrubbed_blocks = scrub_.blocks;
+    return {};
+  }
+
+  /// Every file that has a damaged block.
+  Result<void> report_damaged_data(VolumeItems& items, const std::string& volume) {
+    if (scrub_.damaged.empty()) return {};
+    const auto visit = [&](std::string_view key, std::string_view value) {
+      if (kind_of(key) != KeyKind::kExtent) return;
+      const auto extent = decode_extent(key, value);
+      if (!extent) return;
+      const InodeNumber inode{ByteReader(key).be<std::uint64_t>()};
+      for (const BlockRange& part : scrub_.damaged_parts(extent->blocks)) {
+        const std::uint64_t offset = (extent->file_block + (part.first - extent->blocks.first)) * kBlockSize;
+        Problem problem{"data-damaged", Severity::kLoss, "damaged data: " + std::to_string(part.count * kBlockSize) + " bytes from offset " + std::to_string(offset), volume};
+        problem.path = path_in(items, inode);
+        problem.inode = raw(inode);
+        report_.damaged_data.add(std::move(problem));
+      }
+    };
+    return items.scan(visit, {});
   }
 
   void report(Problem problem) { report_.problems.add(std::move(problem)); }
@@ -109,6 +140,7 @@ class Check {
   Storage& storage_;
   const FsckOptions& options_;
   FsckReport report_;
+  Scrub scrub_;
 };
 
 }  // namespace

@@ -89,7 +89,10 @@ void print_summary(const FsckCommand& command, const FsckAnswer& answer) {
   switch (answer.exit) {
     case FsckExit::kClean: fmt::print("{}: clean, {}\n", store, looked_at); break;
     case FsckExit::kCorrected: fmt::print("{}: repaired, {}; {} problems were found\n", store, looked_at, problems); break;
-    default: fmt::print("{}: damaged, {}; {} problems are left\n", store, looked_at, last.problems.count()); break;
+    default:
+      fmt::print("{}: damaged, {}; {} problems are left\n", store, looked_at,
+                 last.problems.count() + answer.found.damaged_data.count());
+      break;
   }
 }
 
@@ -108,6 +111,7 @@ void print_fsck_json(const FsckCommand& command, const FsckAnswer& answer) {
     out["journal_records"] = answer.found.journal_records;
     if (command.scrub) out["scrubbed_blocks"] = last.scrubbed_blocks;
     out["problems"] = json_of(answer.found.problems);
+    if (command.scrub) out["damaged_data"] = json_of(answer.found.damaged_data);
     out["problems_not_shown"] = answer.found.problems.dropped();
   }
   if (answer.repaired) {

@@ -60,7 +60,11 @@ class Run {
     options.progress = [this](std::string_view stage, std::uint64_t done, std::uint64_t total) { progress_.tell(stage, done, total); };
     COWFS_ASSIGN(answer_.found, check_store(*storage_, options));
     progress_.clear();
-    if (!command_.json) print_problems(command_, answer_.found.problems);
+    if (!command_.json) {
+      print_problems(command_, answer_.found.problems);
+      print_problems(command_, answer_.found.damaged_data);
+    }
+    if (!answer_.found.damaged_data.clean()) answer_.exit = FsckExit::kLeft;
     if (answer_.found.problems.clean()) return {};
     answer_.exit = FsckExit::kLeft;
     return wants_repair() ? repair(options) : Result<void>{};
@@ -80,10 +84,14 @@ class Run {
   Result<void> repair(const FsckOptions& options) {
     COWFS_ASSIGN(answer_.mended, repair_store(*storage_, options));
     answer_.repaired = true;
-    COWFS_ASSIGN(answer_.after, check_store(*storage_, options));
+    FsckOptions again = options;
+    again.scrub = false;  // a repair changes no data
+    COWFS_ASSIGN(answer_.after, check_store(*storage_, again));
+    answer_.after.scrubbed_blocks = answer_.found.scrubbed_blocks;
     progress_.clear();
     if (!command_.json) print_mended(command_, answer_);
-    if (answer_.after.problems.clean()) answer_.exit = FsckExit::kCorrected;
+    const bool left = !answer_.after.problems.clean() || !answer_.found.damaged_data.clean();
+    answer_.exit = left ? FsckExit::kLeft : FsckExit::kCorrected;
     return {};
   }
 

@@ -1,0 +1,30 @@
+// Reads all file data that a checkpoint refers to and holds it against its checksums.
+//
+// Each block is read once, however many files have it. Blocks without a checksum are read all the same: what the host cannot give is
+// damage, too.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "lib/storage/storage.h"
+#include "lib/store/store_truth.h"
+
+namespace cowfs {
+
+struct Scrub {
+  std::vector<BlockRange> damaged;  // in order, neighbours joined; at most kKept of them
+  std::uint64_t damaged_blocks = 0;
+  std::uint64_t blocks = 0;    // read
+  std::uint64_t verified = 0;  // of these, with a checksum
+  static constexpr std::size_t kKept = 100'000;
+
+  /// The parts of a range that are damaged.
+  std::vector<BlockRange> damaged_parts(const BlockRange& range) const;
+};
+
+/// `progress` is told how many blocks were read.
+Result<Scrub> scrub_data(Storage& storage, NodeSpace& space, const StoreFacts& facts,
+                         const std::function<void(std::uint64_t blocks)>& progress);
+
+}  // namespace cowfs

@@ -1,0 +1,142 @@
+#!/bin/bash
+# fsck.cowfs on real stores: after a kill, damaged, and mounted.
+. "$(dirname "$0")/lib.sh"
+
+FSCK=$COWFS_BIN_DIR/fsck.cowfs
+
+# Names, modes, sizes and bytes of every file of the store.
+store_digest() { digest "$STORE" >"$T/$1"; }
+
+# break_bytes FILE OFFSET: other bytes there.
+break_bytes() {
+  local byte
+  byte=$(dd if="$1" bs=1 skip="$2" count=1 status=none | od -An -tu1)
+  printf '%b' "\\0$(printf '%o' $(((byte + 85) % 256)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# fill: a tree, a snapshot, and changes after it.
+fill() {
+  small_tree "$MNT"
+  snapshot before
+  cp -a "$MNT/dir" "$MNT/copy"
+  rm "$MNT/dir/sub/deep/file7"
+  head -c 500000 /dev/urandom >"$MNT/late"
+}
+
+promise_a_store_that_was_unmounted_is_clean_and_left_alone() {
+  only_cowfs
+  mount_fresh
+  fill
+  unmount
+  store_digest before
+  has "$("$FSCK" "$STORE")" ': clean' "a glance"
+  has "$("$FSCK" -f -v "$STORE")" ': clean, 2 volumes' "a check"
+  "$FSCK" -fn --scrub "$STORE" >/dev/null
+  store_digest after
+  same_digest before after "the store"
+}
+
+promise_a_killed_store_has_no_problem_and_a_check_changes_nothing() {
+  only_cowfs
+  mount_fresh
+  fill
+  sync "$MNT/late"
+  head -c 300000 /dev/urandom >"$MNT/later"
+  kill_cowfs
+  store_digest before
+  "$FSCK" -n --scrub "$STORE" || fail "problems after a kill"
+  store_digest after
+  same_digest before after "the store"
+  mount_again
+  present "$MNT/later"
+}
+
+promise_a_mounted_store_is_refused() {
+  only_cowfs
+  mount_fresh
+  exit_code 8 "$FSCK" -y "$STORE"
+  exit_code 8 "$FSCK" -f -p "$STORE"
+  refused 'in use' "$FSCK" -y "$STORE"
+}
+
+promise_damaged_nodes_cost_only_what_is_told() {
+  local i
+  only_cowfs
+  mount_fresh
+  fill
+  unmount
+  mkdir "$T/whole"
+  mount_again -o ro
+  cp -a "$MNT/." "$T/whole"
+  unmount
+  for i in 3 9 14; do break_bytes "$STORE/nodes/0000000000000000" $((i * 4096 + 300)); done
+  store_digest before
+  exit_code 4 "$FSCK" -fn "$STORE"
+  store_digest after
+  same_digest before after "the store"
+  "$FSCK" -fn --json "$STORE" >check.json || true
+  python3 -c 'import json; a = json.load(open("check.json")); assert a["state"] == "damaged" and a["problems"]'
+  "$FSCK" -fy --json "$STORE" >repair.json || same 1 $? "exit code of the repair"
+  python3 -c 'import json; a = json.load(open("repair.json")); assert a["left"] == [], a["left"]'
+  exit_code 0 "$FSCK" -fn "$STORE"
+  mount_again
+  python3 - "$T/whole" "$MNT" repair.json <<'PYTHON'
+import filecmp, json, os, sys
+whole, seen, report = sys.argv[1:]
+answer = json.load(open(report))
+told = {p["path"] for p in answer["problems"] + answer["mended"] if p.get("volume") == "main" and "path" in p}
+for folder, _, files in os.walk(whole):
+    for name in files:
+        path = os.path.relpath(os.path.join(folder, name), whole)
+        a, b = os.path.join(whole, path), os.path.join(seen, path)
+        if not os.path.isfile(a) or os.path.islink(a):
+            continue
+        same = os.path.isfile(b) and filecmp.cmp(a, b, shallow=False)
+        parts = path.split("/")
+        assert same or any("/".join(parts[:i]) in told for i in range(1, len(parts) + 1)), f"{path} differs and nobody said so"
+PYTHON
+  digest "$MNT" >/dev/null
+  unmount
+}
+
+promise_damaged_data_is_told_by_file_and_offset() {
+  local object offset said
+  only_cowfs
+  mount_fresh
+  head -c 3000000 /dev/urandom >"$MNT/big"
+  ln "$MNT/big" "$MNT/second"
+  snapshot s
+  unmount
+  object=$(find "$STORE/objects" -type f -size +2M | head -n 1)
+  offset=$((4096 * 100 + 17))
+  break_bytes "$object" $offset
+  said=$("$FSCK" -fn --scrub "$STORE") && fail "nothing was found"
+  has "$said" 'main:(big|second): damaged data: 4096 bytes from offset [0-9]+' "the file"
+  has "$said" 's:(big|second): damaged data' "the snapshot's file"
+  exit_code 0 "$FSCK" -fn "$STORE"
+}
+
+promise_lost_and_found_gets_what_has_no_name() {
+  only_cowfs
+  mount_fresh
+  fill
+  unmount
+  exit_code 16 "$FSCK" -n -y "$STORE"
+  exit_code 8 "$FSCK" "$T"
+  exit_code 0 "$FSCK" -p "$STORE"
+}
+
+# Printed, not judged: machines are shared.
+promise_the_speed_is_told() {
+  local i begin
+  only_cowfs
+  mount_fresh
+  for i in $(seq 30); do mkdir "$MNT/d$i"; (cd "$MNT/d$i" && seq 100 | xargs touch); done
+  for i in $(seq 8); do cp -a "$MNT/d1" "$MNT/c$i"; done
+  unmount
+  begin=$(date +%s%N)
+  "$FSCK" -fn "$STORE"
+  say "3900 inodes in $((($(date +%s%N) - begin) / 1000000)) ms"
+}
+
+run_promises "$@"
