@@ -1,9 +1,10 @@
 // How fast a check is: makes a store with so many small files and prints inodes a minute.
 //
-//   bench_fsck DIR [INODES] [SNAPSHOTS]     default 1,000,000 inodes, 3 snapshots with some changes in between
+//   bench_fsck DIR [INODES] [SNAPSHOTS]     default 1,000,000 inodes, 3 snapshots with some changes
+//   in between
 //
-// DIR is on the host filesystem to be measured; the store in it is removed at the end. Caches are warm: for a cold figure keep the store
-// (COWFS_BENCH_KEEP=1), drop them, and run `fsck.cowfs -fn`.
+// DIR is on the host filesystem to be measured; the store in it is removed at the end. Caches are
+// warm: for a cold figure keep the store (COWFS_BENCH_KEEP=1), drop them, and run `fsck.cowfs -fn`.
 #include <sys/stat.h>
 
 #include <chrono>
@@ -34,11 +35,15 @@ void fill(FileSystem& file_system, std::uint64_t inodes, std::uint64_t snapshots
   const std::uint64_t part = inodes / (snapshots + 1) + 1;
   InodeNumber directory = kRootInode;
   for (std::uint64_t i = 0; i < inodes; ++i) {
-    if (i % kFilesInDirectory == 0) directory = main->make_directory(context, kRootInode, "dir" + std::to_string(i), 0755)->inode;
-    const auto file = main->make_node(context, directory, "file" + std::to_string(i), S_IFREG | 0644, 0);
+    if (i % kFilesInDirectory == 0)
+      directory = main->make_directory(context, kRootInode, "dir" + std::to_string(i), 0755)->inode;
+    const auto file =
+        main->make_node(context, directory, "file" + std::to_string(i), S_IFREG | 0644, 0);
     COWFS_CHECK(file);
     COWFS_CHECK(main->write(context, file->inode, 0, std::as_bytes(std::span(bytes)), false));
-    if (i % part == part - 1) COWFS_CHECK(file_system.create_volume(context, kMainVolume, "s" + std::to_string(i), VolumeKind::kSnapshot));
+    if (i % part == part - 1)
+      COWFS_CHECK(file_system.create_volume(context, kMainVolume, "s" + std::to_string(i),
+                                            VolumeKind::kSnapshot));
   }
 }
 
@@ -66,8 +71,10 @@ int main(int argc, char** argv) {
   COWFS_CHECK(report && report->problems.clean());
   std::printf("fsck_inodes_per_minute %.0f\n", static_cast<double>(report->inodes) / seconds * 60);
   std::printf("fsck_distinct_inodes_per_minute %.0f\n", static_cast<double>(inodes) / seconds * 60);
-  std::printf("fsck_seconds %.2f for %llu inodes of %llu volumes, %llu nodes\n", seconds, static_cast<unsigned long long>(report->inodes),
-              static_cast<unsigned long long>(report->volumes), static_cast<unsigned long long>(report->nodes));
+  std::printf("fsck_seconds %.2f for %llu inodes of %llu volumes, %llu nodes\n", seconds,
+              static_cast<unsigned long long>(report->inodes),
+              static_cast<unsigned long long>(report->volumes),
+              static_cast<unsigned long long>(report->nodes));
   if (std::getenv("COWFS_BENCH_KEEP") == nullptr) std::filesystem::remove_all(path);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Checkpoints that callers hold through an open directory, to check the store beside the mount: at most one a descriptor, ended by its
-// last close.
+// Checkpoints that callers hold through an open directory, to check the store beside the mount: at
+// most one a descriptor, ended by its last close.
 //
 // Locks: one, a leaf, around the table; not held while a checkpoint is made.
 #pragma once
@@ -17,7 +17,8 @@ class CheckpointHolds {
  public:
   explicit CheckpointHolds(Store& store) : store_(store) {}
 
-  /// The bytes of the superblock of a checkpoint that was made just now. kBusy: the descriptor holds one, or too many are held.
+  /// The bytes of the superblock of a checkpoint that was made just now. kBusy: the descriptor
+  /// holds one, or too many are held.
   Result<std::string> hold(std::uint64_t handle);
   void close(std::uint64_t handle);
 

@@ -18,6 +18,7 @@ Mount::Mount(FileSystem& file_system, MountSettings settings, std::function<void
       page_sweep_(file_system_, nodes_, settings_.mountpoint),
       flusher_(file_system_, page_sweep_),
       tree_clones_(page_sweep_),
+      checkpoint_holds_(file_system_.store()),
       snapshot_directory_(*this) {
   touch_volumes();
 }

@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "fs/checkpoint_holds.h"
 #include "fs/flusher.h"
 #include "fs/fuse_compat.h"
 #include "fs/node_id.h"
@@ -58,6 +59,7 @@ class Mount {
   Flusher& flusher() { return flusher_; }
   Notifier& notifier() { return notifier_; }
   TreeClones& tree_clones() { return tree_clones_; }
+  CheckpointHolds& checkpoint_holds() { return checkpoint_holds_; }
   SnapshotDirectory& snapshot_directory() { return snapshot_directory_; }
 
   bool is_virtual(std::uint64_t node) const { return nodes_.place_of(node).is_virtual(); }
@@ -98,6 +100,7 @@ class Mount {
   Flusher flusher_;
   Notifier notifier_;
   TreeClones tree_clones_;
+  CheckpointHolds checkpoint_holds_;
   SnapshotDirectory snapshot_directory_;
 };
 

@@ -54,6 +54,7 @@ void open_directory(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 
 void release_directory(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
   Mount::of(request).tree_clones().close(info->fh);
+  Mount::of(request).checkpoint_holds().close(info->fh);
   fuse_reply_err(request, 0);
 }
 

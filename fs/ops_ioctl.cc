@@ -206,6 +206,15 @@ void answer(const Question& question, api::CancelTreeClone& request) {
   reply_result(question, request, question.mount().tree_clones().cancel(question.handle));
 }
 
+void answer(const Question& question, api::HoldCheckpoint& request) {
+  const Result<void> allowed = question.mount().check_owner(context_of(question.request));
+  if (!allowed) return reply_error(question.request, allowed.error());
+  const Result<std::string> held = question.mount().checkpoint_holds().hold(question.handle);
+  if (!held) return reply_error(question.request, held.error());
+  std::memcpy(request.superblock, held->data(), std::min(held->size(), sizeof request.superblock));
+  reply_filled(question.request, request);
+}
+
 template <typename Request>
 void decode(const Question& question, const void* in, std::size_t in_size, std::size_t out_size) {
   auto request = std::make_unique<Request>();
@@ -241,6 +250,7 @@ void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_fi
     case api::kIoctlStartTreeClone: return decode<api::StartTreeClone>(question, in, in_size, out_size);
     case api::kIoctlPollTreeClone: return decode<api::PollTreeClone>(question, in, in_size, out_size);
     case api::kIoctlCancelTreeClone: return decode<api::CancelTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlHoldCheckpoint: return decode<api::HoldCheckpoint>(question, in, in_size, out_size);
     default: fuse_reply_err(request, ENOTTY);
   }
 }

@@ -236,6 +236,16 @@ struct CancelTreeClone {
 };
 static_assert(sizeof(CancelTreeClone) == 8);
 
+/// Makes a checkpoint and has the daemon keep everything on the host that it refers to, until the last close of the descriptor, which is
+/// open on a directory: for a check of the store beside the mount. Space is not given back meanwhile. EPERM: the caller is neither the
+/// mount's owner nor root. EBUSY: the descriptor holds one, or others hold too many. EINVAL: no directory. EROFS: the mount is read-only,
+/// and changes nothing anyway.
+struct HoldCheckpoint {
+  Header header{kProtocolVersion, sizeof(HoldCheckpoint)};
+  std::uint8_t superblock[512] = {};  // [out] its slot's bytes (docs/format.md)
+};
+static_assert(sizeof(HoldCheckpoint) == 520);
+
 /// The request number of a structure: both directions, its size, our group.
 template <typename Request>
 constexpr unsigned ioctl_number(unsigned number) {
@@ -256,6 +266,7 @@ inline constexpr unsigned kIoctlOfferTree = ioctl_number<OfferTree>(10);
 inline constexpr unsigned kIoctlStartTreeClone = ioctl_number<StartTreeClone>(11);
 inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(12);
 inline constexpr unsigned kIoctlCancelTreeClone = ioctl_number<CancelTreeClone>(13);
+inline constexpr unsigned kIoctlHoldCheckpoint = ioctl_number<HoldCheckpoint>(14);
 
 /// Puts a name into its field; false where it is empty, too long or has a NUL in it.
 inline bool set_name(char (&field)[kNameField], std::string_view name) {

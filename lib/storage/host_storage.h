@@ -42,6 +42,9 @@ class HostStorage final : public Storage {
   /// it open).
   static Result<std::unique_ptr<HostStorage>> open(const std::string& path, StorageMode mode);
 
+  /// Opens a store for reading although another process owns it, which keeps what is read as it is.
+  static Result<std::unique_ptr<HostStorage>> open_beside(const std::string& path);
+
   StorageLimits limits() const override;
   Result<void> create(ArrayName name) override;
   Result<void> remove(ArrayName name) override;

@@ -112,6 +112,13 @@ Result<std::unique_ptr<HostStorage>> HostStorage::open(const std::string& path, 
   return storage;
 }
 
+Result<std::unique_ptr<HostStorage>> HostStorage::open_beside(const std::string& path) {
+  COWFS_ASSIGN(UniqueFd directory, open_directory(path));
+  std::unique_ptr<HostStorage> storage(new HostStorage(std::move(directory), StorageMode::kReadOnly));
+  COWFS_TRY(storage->check_is_store(path));
+  return storage;
+}
+
 Result<void> HostStorage::check_is_store(const std::string& path) const {
   const struct {
     const char* name;

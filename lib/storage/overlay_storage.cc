@@ -20,7 +20,8 @@ StorageLimits OverlayStorage::limits() const {
 }
 
 Result<bool> OverlayStorage::exists(ArrayName name) {
-  if (const auto found = arrays_.find(name); found != arrays_.end()) return found->second != nullptr;
+  if (const auto found = arrays_.find(name); found != arrays_.end())
+    return found->second != nullptr;
   const auto size = below_.size(name);
   if (size) return true;
   if (size.error().code == ErrorCode::kNotFound) return false;

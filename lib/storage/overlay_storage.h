@@ -1,7 +1,8 @@
 // A storage whose changes stay in memory: what is below is read, and never written.
 //
-// For a look at what recovery would make of a store, without doing it. A page that was written here hides the one below; an
-// array that was made, cut or removed here is so here only. Nothing survives this object.
+// For a look at what recovery would make of a store, without doing it. A page that was written here
+// hides the one below; an array that was made, cut or removed here is so here only. Nothing
+// survives this object.
 //
 //  1. The storage below must not change meanwhile.
 //  2. punch() is not supported (limits() says so): nothing here wants space back.

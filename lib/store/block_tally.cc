@@ -13,8 +13,8 @@ struct Step {
 
 }  // namespace
 
-// Files that were written one after another lie in a row: most ranges go on where the last one ended, and one that does
-// counts the same as both.
+// Files that were written one after another lie in a row: most ranges go on where the last one
+// ended, and one that does counts the same as both.
 void BlockTally::add(const BlockRange& range) {
   if (!ranges_.empty()) {
     BlockRange& last = ranges_.back();

@@ -12,7 +12,8 @@ class BlockTally {
   /// One more reference to each block of a range that decode_extent() let pass.
   void add(const BlockRange& range);
 
-  /// Disjoint runs in order, with one reference or more; neighbours of the same count are one. Ends the counting.
+  /// Disjoint runs in order, with one reference or more; neighbours of the same count are one. Ends
+  /// the counting.
   std::vector<BlockCountRun> take_runs();
 
  private:

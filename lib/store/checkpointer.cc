@@ -165,7 +165,7 @@ void Checkpointer::settle(const Superblock& superblock) {
   // The older slot is the one that was the newest until now.
   core_.journal.release_before((core_.omits(Omit::kJournalHeld) ? superblock : core_.superblock).journal.sequence);
   core_.superblock = superblock;
-  core_.nodes.thaw(superblock.checkpoint, core_.omits(Omit::kNodesHeld));
+  core_.nodes.thaw(core_.held.free_below(superblock.checkpoint), core_.omits(Omit::kNodesHeld));
   core_.inode_limit = superblock.next_inode + kNumberStep;
   core_.objects.settle(superblock);
   core_.nodes_are_scarce = false;

@@ -24,7 +24,8 @@ bool is_of_store(const Node& leaf) {
 bool is_used(const std::map<std::uint64_t, std::string>& bitmaps, std::uint64_t id) {
   const auto bits = bitmaps.find(id / kNodesPerSegment);
   const std::uint64_t bit = id % kNodesPerSegment;
-  return bits != bitmaps.end() && (static_cast<unsigned char>(bits->second[bit / 8]) >> (bit % 8) & 1) != 0;
+  return bits != bitmaps.end() &&
+         (static_cast<unsigned char>(bits->second[bit / 8]) >> (bit % 8) & 1) != 0;
 }
 
 /// Whether a key may come back from an older version: what is made anew anyway may not.
@@ -40,8 +41,10 @@ bool is_worth_salvaging(std::string_view key) {
 
 }  // namespace
 
-Foundlings::Foundlings(NodeSpace& space, Storage& storage, const StoreSurvey& survey) : space_(space) {
-  const bool any_inner = std::ranges::any_of(survey.lost(), [](const auto& lost) { return !lost.of_store && !lost.dropped; });
+Foundlings::Foundlings(NodeSpace& space, Storage& storage, const StoreSurvey& survey)
+    : space_(space) {
+  const bool any_inner = std::ranges::any_of(
+      survey.lost(), [](const auto& lost) { return !lost.of_store && !lost.dropped; });
   if (any_inner) find_candidates(storage, survey);
 }
 
@@ -53,7 +56,8 @@ void Foundlings::find_candidates(Storage& storage, const StoreSurvey& survey) {
   for (const auto& [segment, bits] : items.bitmaps) {
     for (std::uint64_t i = 0; i < kNodesPerSegment; ++i) {
       const NodeId id{segment * kNodesPerSegment + i};
-      if (!is_used(items.bitmaps, raw(id)) || survey.store_nodes().tally().get(id).references > 0) continue;
+      if (!is_used(items.bitmaps, raw(id)) || survey.store_nodes().tally().get(id).references > 0)
+        continue;
       const auto count = kept.find(id);
       const std::uint64_t expected = count == kept.end() ? 1 : count->second;
       const std::uint64_t counted = survey.volume_nodes().tally().get(id).references;
@@ -67,7 +71,10 @@ void Foundlings::add_candidate(Storage& storage, NodeId id, std::uint64_t missin
   const NodeRef node = node_in_place(storage, id);
   if (node == nullptr) ++unreadable_;
   if (node == nullptr || node->count() == 0 || (node->is_leaf() && is_of_store(*node))) return;
-  candidates_[id] = {{node->pointer(), node->level(), std::string(node->key(0)), last_key_below(*node)}, missing, reached};
+  candidates_[id] = {
+      {node->pointer(), node->level(), std::string(node->key(0)), last_key_below(*node)},
+      missing,
+      reached};
 }
 
 std::string Foundlings::last_key_below(const Node& node) {
@@ -86,13 +93,15 @@ std::vector<Foundling> Foundlings::take_children(const LostNode& lost, unsigned 
   std::vector<Candidate*> fitting;
   for (auto& [id, candidate] : candidates_) {
     const Foundling& node = candidate.node;
-    const bool fits = candidate.missing > 0 && node.level < level && node.pointer.generation <= lost.pointer.generation &&
+    const bool fits = candidate.missing > 0 && node.level < level &&
+                      node.pointer.generation <= lost.pointer.generation &&
                       node.first >= lost.from && (!lost.to || node.last < *lost.to);
     if (fits) fitting.push_back(&candidate);
   }
   // The highest first: what lies below it comes with it. Of the same level the youngest.
   std::ranges::sort(fitting, [](const Candidate* a, const Candidate* b) {
-    return std::pair(b->node.level, b->node.pointer.generation) < std::pair(a->node.level, a->node.pointer.generation);
+    return std::pair(b->node.level, b->node.pointer.generation) <
+           std::pair(a->node.level, a->node.pointer.generation);
   });
   std::map<std::string, Foundling> chosen;  // by first key
   for (Candidate* candidate : fitting) {
@@ -133,21 +142,32 @@ void Foundlings::reach(const Foundling& node) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> salvage_store_items(Storage& storage, const LostNode& lost,
-                                                                    std::uint64_t segments, Generation limit) {
+std::vector<std::pair<std::string, std::string>> salvage_store_items(Storage& storage,
+                                                                     const LostNode& lost,
+                                                                     std::uint64_t segments,
+                                                                     Generation limit) {
   std::vector<NodeRef> leaves;
-  for (std::uint64_t id = 1; id < segments * kNodesPerSegment; ++id) {
-    NodeRef node = node_in_place(storage, NodeId{id});
-    if (node != nullptr && node->is_leaf() && is_of_store(*node) && node->pointer().generation <= limit) leaves.push_back(std::move(node));
+  const auto present = storage.list(ArrayKind::kNodes).value_or(std::vector<std::uint64_t>{});
+  for (const std::uint64_t segment : present) {
+    if (segment >= segments) break;
+    for (std::uint64_t i = 0; i < kNodesPerSegment; ++i) {
+      NodeRef node = node_in_place(storage, NodeId{segment * kNodesPerSegment + i});
+      const bool fits = node != nullptr && node->is_leaf() && is_of_store(*node) &&
+                        node->pointer().generation <= limit;
+      if (fits) leaves.push_back(std::move(node));
+    }
   }
-  std::ranges::stable_sort(leaves, std::greater{}, [](const NodeRef& node) { return node->pointer().generation; });
+  std::ranges::stable_sort(leaves, std::greater{},
+                           [](const NodeRef& node) { return node->pointer().generation; });
   std::map<std::string, std::string> items;
-  std::vector<std::pair<std::string, std::string>> covered;  // by younger leaves: first and last key
+  std::vector<std::pair<std::string, std::string>>
+      covered;  // by younger leaves: first and last key
   for (const NodeRef& leaf : leaves) {
     for (std::size_t slot = 0; slot < leaf->count(); ++slot) {
       const std::string key(leaf->key(slot));
       const bool within = key >= lost.from && (!lost.to || key < *lost.to);
-      const bool old = std::ranges::any_of(covered, [&](const auto& range) { return range.first <= key && key <= range.second; });
+      const bool old = std::ranges::any_of(
+          covered, [&](const auto& range) { return range.first <= key && key <= range.second; });
       if (within && !old && is_worth_salvaging(key)) items.emplace(key, leaf->value(slot));
     }
     covered.emplace_back(leaf->key(0), leaf->key(leaf->count() - 1));

@@ -1,13 +1,15 @@
 // The nodes below damaged inner nodes: whole, and nobody leads to them any more.
 //
-// How they are known. The store's tree keeps how many references lead to each node, and which nodes are in use. A node with more
-// references than a recount found is the child of a node that is lost. Its keys say where it belongs, and its generation, which is
-// never above its parent's, to which of several trees.
+// How they are known. The store's tree keeps how many references lead to each node, and which nodes
+// are in use. A node with more references than a recount found is the child of a node that is lost.
+// Its keys say where it belongs, and its generation, which is never above its parent's, to which of
+// several trees.
 //
-// For the store's own tree no counts are kept: there the newest version of each part of the lost range that lies anywhere in the
-// node array is taken.
+// For the store's own tree no counts are kept: there the newest version of each part of the lost
+// range that lies anywhere in the node array is taken.
 //
-// What is put together is whole, and nearly always what was there; it is looked at again before it counts.
+// What is put together is whole, and nearly always what was there; it is looked at again before it
+// counts.
 #pragma once
 
 #include <map>
@@ -31,8 +33,8 @@ class Foundlings {
   /// `space` and `survey` outlive it. Reads the nodes in question.
   Foundlings(NodeSpace& space, Storage& storage, const StoreSurvey& survey);
 
-  /// Children of a lost node, in key order, each on a level below `level` (kMaxTreeHeight where that is not known). They are
-  /// nobody else's from now on.
+  /// Children of a lost node, in key order, each on a level below `level` (kMaxTreeHeight where
+  /// that is not known). They are nobody else's from now on.
   std::vector<Foundling> take_children(const LostNode& lost, unsigned level);
   /// Nodes in use that cannot be read, and that nobody leads to: what they held cannot be told.
   std::uint64_t unreadable() const { return unreadable_; }
@@ -40,8 +42,8 @@ class Foundlings {
  private:
   struct Candidate {
     Foundling node;
-    std::uint64_t missing = 0;   // references
-    bool reached = false;        // what lies below it is led to
+    std::uint64_t missing = 0;  // references
+    bool reached = false;       // what lies below it is led to
   };
 
   void find_candidates(Storage& storage, const StoreSurvey& survey);
@@ -55,7 +57,9 @@ class Foundlings {
 };
 
 /// Items of the store's own tree within a lost range: the newest version of each part of it.
-std::vector<std::pair<std::string, std::string>> salvage_store_items(Storage& storage, const LostNode& lost,
-                                                                    std::uint64_t segments, Generation limit);
+std::vector<std::pair<std::string, std::string>> salvage_store_items(Storage& storage,
+                                                                     const LostNode& lost,
+                                                                     std::uint64_t segments,
+                                                                     Generation limit);
 
 }  // namespace cowfs

@@ -1,7 +1,9 @@
-// Checkpoints that somebody outside reads from the host: what they refer to keeps its bytes while they are held.
+// Checkpoints that somebody outside reads from the host: what they refer to keeps its bytes while
+// they are held.
 //
-// Node numbers, blocks and objects that a held checkpoint refers to are given back only when it is let go. Blocks that are overwritten
-// in place are not kept: whoever reads a held checkpoint reads structures, not data.
+// Node numbers, blocks and objects that a held checkpoint refers to are given back only when it is
+// let go. Blocks that are overwritten in place are not kept: whoever reads a held checkpoint reads
+// structures, not data.
 //
 // Rank: leaf.
 #pragma once
@@ -25,7 +27,8 @@ class HeldCheckpoints {
     const auto found = held_.find(checkpoint);
     if (found != held_.end()) held_.erase(found);
   }
-  /// What checkpoint k is the first not to refer to may go when k is below this; `durable` where nothing is held.
+  /// What checkpoint k is the first not to refer to may go when k is below this; `durable` where
+  /// nothing is held.
   std::uint64_t free_below(std::uint64_t durable) const {
     MutexLock lock(mutex_);
     return held_.empty() ? durable : std::min(durable, *held_.begin() + 1);

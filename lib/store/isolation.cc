@@ -18,8 +18,8 @@ std::string boundary_between(std::string_view left, std::string_view right) {
 
 }  // namespace
 
-Isolation::Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit, Foundlings* foundlings,
-                     const std::vector<StoreSurvey::Lost>* ranges)
+Isolation::Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit,
+                     Foundlings* foundlings, const std::vector<StoreSurvey::Lost>* ranges)
     : space_(space), walk_(walk), limit_(limit), foundlings_(foundlings) {
   if (ranges == nullptr) return;
   for (const auto& lost : *ranges) {
@@ -34,7 +34,8 @@ Result<NodePointer> Isolation::clean(NodePointer root) {
   return clean_node(root, node->level(), "");
 }
 
-Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, std::string_view low) {
+Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level,
+                                          std::string_view low) {
   const std::tuple key{pointer.id, pointer.generation, level};
   if (const auto found = done_.find(key); found != done_.end()) return found->second;
   if (walk_.is_lost(pointer, level)) {
@@ -45,7 +46,8 @@ Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, s
   COWFS_ASSIGN(const NodeRef node, space_.load(pointer));
   std::vector<std::pair<std::size_t, NodePointer>> changed;
   for (std::size_t slot = 0; slot < node->count(); ++slot) {
-    COWFS_ASSIGN(const NodePointer child, clean_node(node->child(slot), level - 1, node->key(slot)));
+    COWFS_ASSIGN(const NodePointer child,
+                 clean_node(node->child(slot), level - 1, node->key(slot)));
     if (child != node->child(slot)) changed.emplace_back(slot, child);
   }
   if (changed.empty()) return done_[key] = pointer;
@@ -55,7 +57,8 @@ Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, s
   return done_[key] = copy->pointer();
 }
 
-Result<NodePointer> Isolation::replacement(NodePointer lost, unsigned level, std::string_view low, bool is_root) {
+Result<NodePointer> Isolation::replacement(NodePointer lost, unsigned level, std::string_view low,
+                                           bool is_root) {
   const std::tuple key{lost.id, lost.generation, level};
   if (const auto found = done_.find(key); found != done_.end()) return found->second;
   const auto range = ranges_.find(key);
@@ -74,10 +77,12 @@ Result<NodePointer> Isolation::replacement(NodePointer lost, unsigned level, std
   return done_[key] = node;
 }
 
-Result<NodePointer> Isolation::put_together(const LostNode& lost, std::vector<Foundling> children, unsigned level) {
+Result<NodePointer> Isolation::put_together(const LostNode& lost, std::vector<Foundling> children,
+                                            unsigned level) {
   const Generation generation = std::min(lost.pointer.generation, limit_);
   COWFS_ASSIGN(NodeRef node, space_.allocate_as(level, generation));
-  // An inner node begins with the key that its parent has for it: a gap in front of the first one is an empty tree.
+  // An inner node begins with the key that its parent has for it: a gap in front of the first one
+  // is an empty tree.
   if (children.front().level > 0 && children.front().first != lost.from) {
     COWFS_ASSIGN(const NodePointer empty, empty_tree(lost.pointer, level - 1, lost.from));
     node->insert(0, lost.from, encode_pointer(empty));
@@ -88,14 +93,16 @@ Result<NodePointer> Isolation::put_together(const LostNode& lost, std::vector<Fo
     if (node->count() == 0) low = lost.from;
     else if (child.level == 0 && left != nullptr) low = boundary_between(*left, child.first);
     if (!node->fits(low.size(), kNodePointerSize)) break;  // the rest is lost, and will be told
-    COWFS_ASSIGN(const NodePointer raised, raise(child.pointer, child.level, level - 1, low, generation));
+    COWFS_ASSIGN(const NodePointer raised,
+                 raise(child.pointer, child.level, level - 1, low, generation));
     node->insert(node->count(), low, encode_pointer(raised));
     left = &child.last;
   }
   return node->pointer();
 }
 
-Result<NodePointer> Isolation::raise(NodePointer node, unsigned from, unsigned level, std::string_view low, Generation generation) {
+Result<NodePointer> Isolation::raise(NodePointer node, unsigned from, unsigned level,
+                                     std::string_view low, Generation generation) {
   for (unsigned above = from + 1; above <= level; ++above) {
     COWFS_ASSIGN(NodeRef parent, space_.allocate_as(above, generation));
     parent->insert(0, low, encode_pointer(node));
@@ -105,7 +112,8 @@ Result<NodePointer> Isolation::raise(NodePointer node, unsigned from, unsigned l
 }
 
 // An empty leaf with a chain of nodes above it: the bounds of the neighbours stay what they are.
-Result<NodePointer> Isolation::empty_tree(NodePointer instead_of, unsigned level, std::string_view low) {
+Result<NodePointer> Isolation::empty_tree(NodePointer instead_of, unsigned level,
+                                          std::string_view low) {
   const Generation generation = std::min(instead_of.generation, limit_);
   COWFS_ASSIGN(NodeRef leaf, space_.allocate_as(0, generation));
   return raise(leaf->pointer(), 0, level, low, generation);

@@ -1,8 +1,10 @@
-// Takes damaged nodes out of trees: each is replaced by an empty one, and the nodes above it by copies that lead there. An inner node
-// whose children were found gets a new one above them instead (foundlings.h).
+// Takes damaged nodes out of trees: each is replaced by an empty one, and the nodes above it by
+// copies that lead there. An inner node whose children were found gets a new one above them instead
+// (foundlings.h).
 //
-// A copy keeps the generation of what it is a copy of, and each node is copied once, whoever leads to it: volumes share what they
-// shared before. What is not on the way to a damage is not touched, nor even read, leaves least of all.
+// A copy keeps the generation of what it is a copy of, and each node is copied once, whoever leads
+// to it: volumes share what they shared before. What is not on the way to a damage is not touched,
+// nor even read, leaves least of all.
 //
 // Recursion: one call a level of the tree, at most kMaxTreeHeight.
 #pragma once
@@ -17,8 +19,10 @@ namespace cowfs {
 
 class Isolation {
  public:
-  /// `walk` knows what is lost. `limit`: no node gets a later generation. `foundlings`, if any, with the ranges that are lost.
-  Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit, Foundlings* foundlings = nullptr,
+  /// `walk` knows what is lost. `limit`: no node gets a later generation. `foundlings`, if any,
+  /// with the ranges that are lost.
+  Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit,
+            Foundlings* foundlings = nullptr,
             const std::vector<StoreSurvey::Lost>* ranges = nullptr);
 
   /// The root of the tree as it is without its damages.
@@ -32,10 +36,13 @@ class Isolation {
  private:
   Result<NodePointer> clean_node(NodePointer pointer, unsigned level, std::string_view low);
   Result<NodePointer> empty_tree(NodePointer instead_of, unsigned level, std::string_view low);
-  Result<NodePointer> replacement(NodePointer lost, unsigned level, std::string_view low, bool is_root);
-  Result<NodePointer> put_together(const LostNode& lost, std::vector<Foundling> children, unsigned level);
+  Result<NodePointer> replacement(NodePointer lost, unsigned level, std::string_view low,
+                                  bool is_root);
+  Result<NodePointer> put_together(const LostNode& lost, std::vector<Foundling> children,
+                                   unsigned level);
   /// A chain of nodes with one child each above `node`, up to `level`.
-  Result<NodePointer> raise(NodePointer node, unsigned from, unsigned level, std::string_view low, Generation generation);
+  Result<NodePointer> raise(NodePointer node, unsigned from, unsigned level, std::string_view low,
+                            Generation generation);
 
   RepairSpace& space_;
   const NodeWalk& walk_;

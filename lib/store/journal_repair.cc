@@ -21,7 +21,9 @@ Result<void> JournalRepair::apply(const JournalRecord& record) {
 }
 
 void JournalRepair::senseless(const JournalRecord& record) {
-  problems_.add({"journal", Severity::kLoss, "record " + std::to_string(record.sequence) + " of the journal cannot be applied"});
+  problems_.add(
+      {"journal", Severity::kLoss,
+       "record " + std::to_string(record.sequence) + " of the journal cannot be applied"});
 }
 
 Result<void> JournalRepair::apply_transaction(const JournalRecord& record) {
@@ -40,7 +42,8 @@ Result<void> JournalRepair::apply_transaction(const JournalRecord& record) {
     Tree tree(space_, volume->second.root);
     COWFS_TRY(change.value ? tree.put(change.key, *change.value) : tree.erase(change.key));
     const auto inode = ByteReader(change.key).be<std::uint64_t>();
-    if (kind_of(change.key) == KeyKind::kInode && inode < kInodeLimit) highest_inode_ = std::max(highest_inode_, inode);
+    if (kind_of(change.key) == KeyKind::kInode && inode < kInodeLimit)
+      highest_inode_ = std::max(highest_inode_, inode);
   }
   for (const TakenBlocks& blocks : logged->taken) {
     take(blocks.range);
@@ -64,7 +67,8 @@ void JournalRepair::take(const BlockRange& range) {
 void JournalRepair::apply_volume(const JournalRecord& record) {
   const auto entry = decode_logged_volume(record.body);
   const bool forks = entry && entry->action == VolumeAction::kFork;
-  const auto found = entry ? items_.volumes.find(forks ? entry->parent : entry->id) : items_.volumes.end();
+  const auto found =
+      entry ? items_.volumes.find(forks ? entry->parent : entry->id) : items_.volumes.end();
   if (found == items_.volumes.end()) return senseless(record);
   VolumeRecord& volume = found->second;
   changed_volumes_.insert(volume.id);
@@ -97,10 +101,13 @@ void JournalRepair::fork(const VolumeRecord& parent_before, const LoggedVolume& 
 void JournalRepair::apply_object(const JournalRecord& record) {
   const auto entry = decode_logged_object(record.body);
   if (!entry) return senseless(record);
-  if (items_.objects.emplace(entry->object, entry->record).second) changed_objects_.insert(entry->object);
+  if (items_.objects.emplace(entry->object, entry->record).second)
+    changed_objects_.insert(entry->object);
 }
 
-Result<void> JournalRepair::put_checksums(Storage& storage, const std::vector<std::string>& overwrites, Tree& store_tree) {
+Result<void> JournalRepair::put_checksums(Storage& storage,
+                                          const std::vector<std::string>& overwrites,
+                                          Tree& store_tree) {
   if (!checksums_.enabled()) return {};
   std::set<std::pair<ObjectNumber, std::uint64_t>> units;
   for (const std::string& body : overwrites) {
@@ -108,25 +115,31 @@ Result<void> JournalRepair::put_checksums(Storage& storage, const std::vector<st
       const ObjectNumber object{reader.le<std::uint64_t>()};
       const auto first = reader.le<std::uint64_t>();
       const std::uint64_t count = reader.le<std::uint32_t>();
-      if (!reader.ok() || first >= kMaxExtentBlocks || count > kMaxExtentBlocks / kDeclaredBlocks) break;
+      if (!reader.ok() || first >= kMaxExtentBlocks || count > kMaxExtentBlocks / kDeclaredBlocks)
+        break;
       for (std::uint64_t i = 0; i < count; ++i) units.insert({object, first + i * kDeclaredBlocks});
     }
   }
-  for (const auto& [object, first] : units) COWFS_TRY(compute_anew(storage, store_tree, {object, first, kDeclaredBlocks}));
+  for (const auto& [object, first] : units)
+    COWFS_TRY(compute_anew(storage, store_tree, {object, first, kDeclaredBlocks}));
   return checksums_.apply(store_tree);
 }
 
 // Blocks that never had a checksum get none: nobody knows whether they were written.
-Result<void> JournalRepair::compute_anew(Storage& storage, const Tree& store_tree, const BlockRange& range) {
+Result<void> JournalRepair::compute_anew(Storage& storage, const Tree& store_tree,
+                                         const BlockRange& range) {
   const auto before = checksums_.find(store_tree, range);
   std::vector<std::byte> data(range.count * kBlockSize);
-  if (!before || !storage.read({ArrayKind::kObject, raw(range.object)}, range.first * kBlockSize, data)) {
+  if (!before ||
+      !storage.read({ArrayKind::kObject, raw(range.object)}, range.first * kBlockSize, data)) {
     checksums_.forget(range);
     return {};
   }
   data_.insert(range.object);
   for (std::uint64_t i = 0; i < range.count; ++i) {
-    if ((*before)[i] != kNoChecksum) checksums_.note(range.object, range.first + i, Bytes(data).subspan(i * kBlockSize, kBlockSize));
+    if ((*before)[i] != kNoChecksum)
+      checksums_.note(range.object, range.first + i,
+                      Bytes(data).subspan(i * kBlockSize, kBlockSize));
   }
   return {};
 }

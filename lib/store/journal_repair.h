@@ -1,7 +1,8 @@
 // Applies a journal to trees from which damages were taken out: names and values, not counts.
 //
-// Normal recovery (replay.h) keeps counts as it goes and takes a record that does not fit for damage. Here counts are made anew
-// afterwards, so that a record can always be applied as far as what it names is still there.
+// Normal recovery (replay.h) keeps counts as it goes and takes a record that does not fit for
+// damage. Here counts are made anew afterwards, so that a record can always be applied as far as
+// what it names is still there.
 #pragma once
 
 #include <set>
@@ -17,13 +18,16 @@ namespace cowfs {
 class JournalRepair {
  public:
   /// Volumes and objects are changed in `items`; the trees of volumes in `space`.
-  JournalRepair(RepairSpace& space, StoreItems& items, bool data_checksums) : space_(space), items_(items) {
+  JournalRepair(RepairSpace& space, StoreItems& items, bool data_checksums)
+      : space_(space), items_(items) {
     if (data_checksums) checksums_.enable();
   }
 
   Result<void> apply(const JournalRecord& record);
-  /// After all records: checksums of blocks in ranges that were declared as overwritten in place are computed anew, and all new ones put.
-  Result<void> put_checksums(Storage& storage, const std::vector<std::string>& overwrites, Tree& store_tree);
+  /// After all records: checksums of blocks in ranges that were declared as overwritten in place
+  /// are computed anew, and all new ones put.
+  Result<void> put_checksums(Storage& storage, const std::vector<std::string>& overwrites,
+                             Tree& store_tree);
 
   const ProblemList& problems() const { return problems_; }
   const std::set<VolumeId>& changed_volumes() const { return changed_volumes_; }

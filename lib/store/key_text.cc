@@ -5,7 +5,9 @@
 namespace cowfs {
 namespace {
 
-std::string number(std::string_view rest) { return std::to_string(ByteReader(rest).be<std::uint64_t>()); }
+std::string number(std::string_view rest) {
+  return std::to_string(ByteReader(rest).be<std::uint64_t>());
+}
 
 std::string kind_text(std::string_view key) {
   const std::string_view rest = rest_of(key);
@@ -15,7 +17,8 @@ std::string kind_text(std::string_view key) {
     case KeyKind::kParent: return "its parents";
     case KeyKind::kAttribute: return "its extended attributes";
     case KeyKind::kSymlink: return "its target";
-    case KeyKind::kExtent: return rest.size() < 8 ? "its extents" : "its extent at block " + number(rest);
+    case KeyKind::kExtent:
+      return rest.size() < 8 ? "its extents" : "its extent at block " + number(rest);
     case KeyKind::kOwnObject: return "its own objects";
     case KeyKind::kInlineData: return "its inline data";
     case KeyKind::kOrphan: return "orphans";

@@ -1,7 +1,8 @@
-// Tree nodes straight from a storage, for looking only: no store is open, nothing is trusted but the array.
+// Tree nodes straight from a storage, for looking only: no store is open, nothing is trusted but
+// the array.
 //
-// Every page is validated (checksum, its own id and generation, all that one node can show). Locks: none of its own but the
-// cache's.
+// Every page is validated (checksum, its own id and generation, all that one node can show). Locks:
+// none of its own but the cache's.
 #pragma once
 
 #include "lib/storage/storage.h"

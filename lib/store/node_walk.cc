@@ -73,7 +73,8 @@ void NodeWalk::enter(Step step, const VisitLeaf& visit) {
 
 void NodeWalk::push_children(const Step& step, const Node& node) {
   for (std::size_t slot = node.count(); slot-- > 0;) {
-    auto high = slot + 1 < node.count() ? std::optional(std::string(node.key(slot + 1))) : step.high;
+    auto high =
+        slot + 1 < node.count() ? std::optional(std::string(node.key(slot + 1))) : step.high;
     stack_.push_back(
         {node.child(slot), node.level() - 1, std::string(node.key(slot)), std::move(high), 1});
   }

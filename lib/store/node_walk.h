@@ -1,10 +1,12 @@
-// Walks trees that may be damaged: every node once, in key order, going on after each that cannot be used.
+// Walks trees that may be damaged: every node once, in key order, going on after each that cannot
+// be used.
 //
-// A node is used where its page is valid, it lies on the level that its parent expects, and its keys lie between the bounds
-// that its parent gives it. All else is a lost node: what it led to is lost with it, a range of keys.
+// A node is used where its page is valid, it lies on the level that its parent expects, and its
+// keys lie between the bounds that its parent gives it. All else is a lost node: what it led to is
+// lost with it, a range of keys.
 //
-//   forest  several trees that share nodes: each further way to a node counts as a reference and is not walked again
-//   tree    one tree: a second way to a node is damage
+//   forest  several trees that share nodes: each further way to a node counts as a reference and is
+//   not walked again tree    one tree: a second way to a node is damage
 //
 // Depth is bounded by the levels, which fall by one a step. Memory: 24 bytes a node seen.
 #pragma once

@@ -1,4 +1,5 @@
-// compare_objects: records of objects, what waits to be freed, and files on the host, against the blocks that extents refer to.
+// compare_objects: records of objects, what waits to be freed, and files on the host, against the
+// blocks that extents refer to.
 #include <algorithm>
 #include <set>
 
@@ -12,7 +13,8 @@ std::string name_of(ObjectNumber object) { return "object " + std::to_string(raw
 
 class ObjectComparison {
  public:
-  ObjectComparison(const StoreFacts& facts, const OnDifference& differs) : facts_(facts), differs_(differs) {}
+  ObjectComparison(const StoreFacts& facts, const OnDifference& differs)
+      : facts_(facts), differs_(differs) {}
 
   std::uint64_t run() {
     count_references();
@@ -42,7 +44,8 @@ class ObjectComparison {
     count.end = std::max(count.end, range.first + range.count);
   }
 
-  // What would be given back must not be in use. Blocks on their way to an extent count as live, too.
+  // What would be given back must not be in use. Blocks on their way to an extent count as live,
+  // too.
   void compare_pending(const PendingFree& pending) {
     const BlockRange& range = pending.range;
     const bool in_flight = pending.checkpoint == kInFlight;
@@ -55,7 +58,8 @@ class ObjectComparison {
       }
       return;
     }
-    const bool possible = range.first < kOwnObjectBlocks && range.count <= kOwnObjectBlocks && range.object != kNoObject;
+    const bool possible = range.first < kOwnObjectBlocks && range.count <= kOwnObjectBlocks &&
+                          range.object != kNoObject;
     const auto parts = possible ? facts_.unreferenced_parts(range) : std::vector<BlockRange>{};
     const bool right = possible && parts.size() == 1 && parts.front() == range &&
                        (in_flight || pending.checkpoint <= facts_.superblock.checkpoint);
@@ -65,7 +69,8 @@ class ObjectComparison {
         const PendingFree mended{in_flight ? kInFlight : facts_.superblock.checkpoint, part};
         mends.push_back({pending_free_key(mended), encode_pending_free(mended)});
       }
-      report("pending-free", "blocks of " + name_of(range.object) + " are to be freed, and in use", std::move(mends));
+      report("pending-free", "blocks of " + name_of(range.object) + " are to be freed, and in use",
+             std::move(mends));
     }
     for (const BlockRange& part : parts) {
       if (in_flight) in_flight_.push_back(part);
@@ -85,17 +90,18 @@ class ObjectComparison {
     std::vector<Mend> mends;
     std::string what;
     if (mended.live_blocks != record.live_blocks) {
-      what = "live blocks of " + name_of(object) + ": kept " + std::to_string(record.live_blocks) + ", counted " +
-             std::to_string(counted.live);
+      what = "live blocks of " + name_of(object) + ": kept " + std::to_string(record.live_blocks) +
+             ", counted " + std::to_string(counted.live);
       if (mended.live_blocks < record.live_blocks) free_gaps(object, mended, mends);
     } else if (mended.end_blocks != record.end_blocks) {
-      what = name_of(object) + " ends at block " + std::to_string(record.end_blocks) + ", extents go to " +
-             std::to_string(counted.end);
+      what = name_of(object) + " ends at block " + std::to_string(record.end_blocks) +
+             ", extents go to " + std::to_string(counted.end);
     } else if (mended.sealed != record.sealed) {
       what = name_of(object) + " is a pack that nothing is added to, and not sealed";
     }
     const bool dead = mended.sealed && mended.live_blocks == 0 && !to_remove_.contains(object);
-    if (dead && what.empty()) what = name_of(object) + " has no block in use and is not to be removed";
+    if (dead && what.empty())
+      what = name_of(object) + " has no block in use and is not to be removed";
     if (what.empty()) return missing_file(object, counted);
     if (dead) mends.push_back(removal_of(object));
     mends.push_back({object_key(object), encode_object(mended)});
@@ -105,7 +111,8 @@ class ObjectComparison {
 
   bool is_open_without_reason(ObjectNumber object, const ObjectRecord& record) const {
     return record.kind == ObjectKind::kPack && !record.sealed &&
-           std::ranges::find(facts_.superblock.open_packs, raw(object)) == facts_.superblock.open_packs.end();
+           std::ranges::find(facts_.superblock.open_packs, raw(object)) ==
+               facts_.superblock.open_packs.end();
   }
 
   // Blocks that counted as live and that nobody refers to were never freed.
@@ -113,7 +120,8 @@ class ObjectComparison {
     if (record.live_blocks == 0 && record.sealed) return;  // it goes whole
     for (const BlockRange& gap : facts_.unreferenced_parts({object, 0, record.end_blocks})) {
       const bool overlaps = std::ranges::any_of(in_flight_, [&](const BlockRange& r) {
-        return r.object == object && r.first < gap.first + gap.count && gap.first < r.first + r.count;
+        return r.object == object && r.first < gap.first + gap.count &&
+               gap.first < r.first + r.count;
       });
       if (overlaps) continue;
       const PendingFree pending{facts_.superblock.checkpoint, gap};
@@ -129,7 +137,8 @@ class ObjectComparison {
   void missing_file(ObjectNumber object, const Count& counted) {
     if (facts_.has_file(object) || counted.live == 0) return;
     differs_({"object-missing", Severity::kLoss,
-              name_of(object) + " is missing on the host: " + std::to_string(counted.live) + " blocks of data are lost"},
+              name_of(object) + " is missing on the host: " + std::to_string(counted.live) +
+                  " blocks of data are lost"},
              {});
   }
 
@@ -154,7 +163,8 @@ class ObjectComparison {
       if (!facts_.superblock.clean && number >= facts_.superblock.next_object) continue;
       if (!facts_.items.objects.contains(object) && !counts_.contains(object)) ++unknown;
     }
-    if (unknown > 0) report("object-leak", std::to_string(unknown) + " object files belong to nobody", {});
+    if (unknown > 0)
+      report("object-leak", std::to_string(unknown) + " object files belong to nobody", {});
   }
 
   void report(std::string_view code, std::string text, std::vector<Mend> mends) {

@@ -19,10 +19,10 @@ enum class Severity : std::uint8_t {
 struct Problem {
   std::string_view code;  // a word that does not change: "link-count"; a literal
   Severity severity = Severity::kSafe;
-  std::string text;           // a sentence without a full stop
-  std::string volume{};       // its name; empty: the problem is the store's
-  std::string path{};         // of the file or directory, in the volume; may be empty
-  std::uint64_t inode = 0;    // 0: none
+  std::string text;         // a sentence without a full stop
+  std::string volume{};     // its name; empty: the problem is the store's
+  std::string path{};       // of the file or directory, in the volume; may be empty
+  std::uint64_t inode = 0;  // 0: none
 };
 
 class ProblemList {
@@ -43,7 +43,9 @@ class ProblemList {
   const std::vector<Problem>& kept() const { return kept_; }
   /// How many more there were.
   std::uint64_t dropped() const { return dropped_; }
-  std::uint64_t count(Severity severity) const { return counts_[static_cast<std::size_t>(severity)]; }
+  std::uint64_t count(Severity severity) const {
+    return counts_[static_cast<std::size_t>(severity)];
+  }
   /// Problems to be mended.
   std::uint64_t count() const { return count(Severity::kSafe) + count(Severity::kLoss); }
   bool clean() const { return count() == 0; }

@@ -125,7 +125,7 @@ Result<void> Reclaimer::drop_node(Tree& tree, NodePointer pointer) {
 Result<Reclaimer::Batch> Reclaimer::next_batch() {
   Batch batch;
   SharedLock lock(core_.tree_lock);
-  const std::uint64_t durable = core_.superblock.checkpoint;
+  const std::uint64_t durable = core_.held.free_below(core_.superblock.checkpoint);
   COWFS_TRY(core_.store_tree().scan(kind_prefix(KeyKind::kPendingFree), [&](std::string_view key, std::string_view value) {
     const auto pending = decode_pending_free(key, value);
     // (The journal alone would do: it leads the older slot past the release. Bytes are kept all the same, for a slot without a journal.)

@@ -26,8 +26,8 @@ Result<NodeRef> RepairSpace::allocate_as(unsigned level, Generation generation) 
 Result<bool> RepairSpace::shared(NodeId id) {
   const std::uint64_t counted = counts_ == nullptr ? 0 : counts_->get(id).references;
   const auto change = changes_.find(id);
-  const std::int64_t references =
-      static_cast<std::int64_t>(std::max<std::uint64_t>(counted, 1)) + (change == changes_.end() ? 0 : change->second);
+  const std::int64_t references = static_cast<std::int64_t>(std::max<std::uint64_t>(counted, 1)) +
+                                  (change == changes_.end() ? 0 : change->second);
   return references >= 2;
 }
 
@@ -36,19 +36,23 @@ void RepairSpace::use_counts(const NodeTally& counts) {
   changes_.clear();
 }
 
-std::uint64_t RepairSpace::segment_count() const { return (next_number_ + kNodesInSegment - 1) / kNodesInSegment; }
+std::uint64_t RepairSpace::segment_count() const {
+  return (next_number_ + kNodesInSegment - 1) / kNodesInSegment;
+}
 
 Result<void> RepairSpace::write(std::uint64_t segments) {
   COWFS_ASSIGN(const auto present, storage_.list(ArrayKind::kNodes));
   for (std::uint64_t segment = 0; segment < segments; ++segment) {
-    if (!std::ranges::binary_search(present, segment)) COWFS_TRY(storage_.create({ArrayKind::kNodes, segment}));
+    if (!std::ranges::binary_search(present, segment))
+      COWFS_TRY(storage_.create({ArrayKind::kNodes, segment}));
   }
   std::set<std::uint64_t> touched;
   for (const auto& [id, node] : made_) {
     Node page = *node;
     page.seal();
     const std::uint64_t segment = raw(id) / kNodesInSegment;
-    COWFS_TRY(storage_.write({ArrayKind::kNodes, segment}, raw(id) % kNodesInSegment * kNodeSize, page.page()));
+    COWFS_TRY(storage_.write({ArrayKind::kNodes, segment}, raw(id) % kNodesInSegment * kNodeSize,
+                             page.page()));
     touched.insert(segment);
   }
   for (const std::uint64_t segment : touched) {

@@ -1,7 +1,9 @@
-// The nodes of a store that is being repaired: old ones as they lie on the host, new ones in segments that no checkpoint has.
+// The nodes of a store that is being repaired: old ones as they lie on the host, new ones in
+// segments that no checkpoint has.
 //
-// Nothing that either superblock slot refers to is written: new numbers begin past all segments. So a repair can be cut off at any
-// moment, and can take whatever it needs. Which nodes are in use is counted at the end, not kept.
+// Nothing that either superblock slot refers to is written: new numbers begin past all segments. So
+// a repair can be cut off at any moment, and can take whatever it needs. Which nodes are in use is
+// counted at the end, not kept.
 //
 // Single-threaded.
 #pragma once
@@ -18,7 +20,10 @@ class RepairSpace final : public NodeSpace {
  public:
   /// `segments`: of the node array, more than any slot knows of. `generation`: of new nodes.
   RepairSpace(Storage& storage, std::uint64_t segments, Generation generation)
-      : storage_(storage), reader_(storage, segments), fresh_after_(generation), generation_(next(generation)),
+      : storage_(storage),
+        reader_(storage, segments),
+        fresh_after_(generation),
+        generation_(next(generation)),
         next_number_(segments * kNodesInSegment) {}
 
   Result<NodeRef> load(NodePointer pointer) override;
@@ -30,7 +35,8 @@ class RepairSpace final : public NodeSpace {
   void free(NodePointer node) override { made_.erase(node.id); }
   void leaf_copied(const Node&) override {}
 
-  /// A new node of an older generation: the copy of one, which stays as old as it was, so that it is shared as it was.
+  /// A new node of an older generation: the copy of one, which stays as old as it was, so that it
+  /// is shared as it was.
   Result<NodeRef> allocate_as(unsigned level, Generation generation);
 
   /// References to nodes as they were counted last; changes begin anew.

@@ -10,8 +10,13 @@ namespace {
 
 class Scrubber {
  public:
-  Scrubber(Storage& storage, NodeSpace& space, const StoreFacts& facts, const std::function<void(std::uint64_t)>& progress)
-      : storage_(storage), space_(space), facts_(facts), progress_(progress), root_{facts.superblock.root, Generation{0}} {}
+  Scrubber(Storage& storage, NodeSpace& space, const StoreFacts& facts,
+           const std::function<void(std::uint64_t)>& progress)
+      : storage_(storage),
+        space_(space),
+        facts_(facts),
+        progress_(progress),
+        root_{facts.superblock.root, Generation{0}} {}
 
   Result<Scrub> run() {
     for (const BlockCountRun& run : facts_.runs) {
@@ -36,10 +41,12 @@ class Scrubber {
     const bool whole = read(range.object, range.first, data_);
     for (std::uint64_t i = 0; i < range.count; ++i) {
       const MutableBytes block = MutableBytes(data_).subspan(i * kBlockSize, kBlockSize);
-      const std::uint32_t expected = item ? item->checksums[(range.first + i) % kChecksumsInItem] : kNoChecksum;
+      const std::uint32_t expected =
+          item ? item->checksums[(range.first + i) % kChecksumsInItem] : kNoChecksum;
       const bool readable = whole || read(range.object, range.first + i, block);
       if (expected != kNoChecksum) ++scrub_.verified;
-      if (!readable || (expected != kNoChecksum && block_checksum(block) != expected)) note_damage({range.object, range.first + i, 1});
+      if (!readable || (expected != kNoChecksum && block_checksum(block) != expected))
+        note_damage({range.object, range.first + i, 1});
     }
     scrub_.blocks += range.count;
     if (progress_) progress_(scrub_.blocks);
@@ -53,7 +60,8 @@ class Scrubber {
   void note_damage(const BlockRange& block) {
     ++scrub_.damaged_blocks;
     auto& damaged = scrub_.damaged;
-    const bool joins = !damaged.empty() && damaged.back().object == block.object && damaged.back().first + damaged.back().count == block.first;
+    const bool joins = !damaged.empty() && damaged.back().object == block.object &&
+                       damaged.back().first + damaged.back().count == block.first;
     if (joins) ++damaged.back().count;
     else if (damaged.size() < Scrub::kKept) damaged.push_back(block);
   }
@@ -72,8 +80,9 @@ class Scrubber {
 std::vector<BlockRange> Scrub::damaged_parts(const BlockRange& range) const {
   std::vector<BlockRange> parts;
   const std::uint64_t end = range.first + range.count;
-  auto at = std::ranges::upper_bound(damaged, std::pair(range.object, range.first), {},
-                                     [](const BlockRange& r) { return std::pair(r.object, r.first + r.count); });
+  auto at = std::ranges::upper_bound(
+      damaged, std::pair(range.object, range.first), {},
+      [](const BlockRange& r) { return std::pair(r.object, r.first + r.count); });
   for (; at != damaged.end() && at->object == range.object && at->first < end; ++at) {
     const std::uint64_t from = std::max(at->first, range.first);
     parts.push_back({range.object, from, std::min(at->first + at->count, end) - from});

@@ -1,7 +1,7 @@
 // Reads all file data that a checkpoint refers to and holds it against its checksums.
 //
-// Each block is read once, however many files have it. Blocks without a checksum are read all the same: what the host cannot give is
-// damage, too.
+// Each block is read once, however many files have it. Blocks without a checksum are read all the
+// same: what the host cannot give is damage, too.
 #pragma once
 
 #include <functional>

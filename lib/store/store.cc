@@ -367,6 +367,31 @@ Result<void> Store::checkpoint() {
   return core_->checkpointer.sync();
 }
 
+Result<Store::Held> Store::hold_checkpoint() {
+  // What is durable now is kept from here on, so that nothing of the next one can go before it is noted.
+  std::uint64_t first = 0;
+  {
+    SharedLock lock(core_->tree_lock);
+    first = core_->superblock.checkpoint;
+    core_->held.add(first);
+  }
+  auto made = core_->checkpointer.force();
+  Held held;
+  if (made) {
+    SharedLock lock(core_->tree_lock);
+    held = {core_->superblock.checkpoint, encode_superblock(core_->superblock)};
+    core_->held.add(held.checkpoint);
+  }
+  core_->held.remove(first);
+  if (!made) return fail(made.error());
+  return held;
+}
+
+void Store::release_checkpoint(std::uint64_t checkpoint) {
+  core_->held.remove(checkpoint);
+  core_->reclaimer.wake();
+}
+
 StoreSpace Store::space() const {
   StoreSpace space;
   space.live_blocks = core_->objects.live_blocks();

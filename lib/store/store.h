@@ -281,6 +281,15 @@ class Store {
   /// the checkpoints that they wait for. For tests, and for `umount` that wants the space back.
   Result<void> reclaim_now();
 
+  struct Held {
+    std::uint64_t checkpoint = 0;
+    std::string superblock;  // the bytes of its slot
+  };
+  /// Makes a checkpoint and keeps all nodes, blocks and objects that it refers to, until release_checkpoint(): for somebody who reads
+  /// the store's arrays beside us. kReadOnly: a store that is open read-only makes none, and changes nothing anyway.
+  Result<Held> hold_checkpoint();
+  void release_checkpoint(std::uint64_t checkpoint);
+
   /// Counts references of nodes and blocks anew over all trees and compares them with what is kept; also live blocks and the node
   /// array's allocation. kCorrupted with what differs. Excludes all else meanwhile; for tests and fsck.
   Result<void> verify();

@@ -17,7 +17,9 @@ std::string owner_of(const StoreSurvey::Lost& lost, const StoreItems& items) {
 void report_lost(const StoreSurvey& survey, ProblemList& problems) {
   for (const StoreSurvey::Lost& lost : survey.lost()) {
     Problem problem{"node-damaged", Severity::kSafe, lost.node.why};
-    if (!lost.dropped) problem.text += "; it holds, or leads to, what lies " + describe_range(lost.node.from, lost.node.to);
+    if (!lost.dropped)
+      problem.text +=
+          "; it holds, or leads to, what lies " + describe_range(lost.node.from, lost.node.to);
     problem.volume = lost.dropped ? "" : owner_of(lost, survey.facts().items);
     if (lost.of_store) problem.text += " (of the store's own tree)";
     problems.add(std::move(problem));
@@ -35,8 +37,11 @@ Result<StoreCheck> check_structures(Storage& storage, const Superblock& superblo
   const StoreFacts& facts = check.survey->facts();
   const NodeTally& nodes = check.survey->volume_nodes().tally();
   report_lost(*check.survey, check.problems);
-  const OnDifference differs = [&](Problem problem, const std::vector<Mend>&) { check.problems.add(std::move(problem)); };
-  if (facts.items.volumes.empty()) check.problems.add({"no-volume", Severity::kSafe, "no volume can be found"});
+  const OnDifference differs = [&](Problem problem, const std::vector<Mend>&) {
+    check.problems.add(std::move(problem));
+  };
+  if (facts.items.volumes.empty())
+    check.problems.add({"no-volume", Severity::kSafe, "no volume can be found"});
   compare_items(facts, differs);
   compare_node_counts(facts, nodes, differs);
   compare_block_counts(facts, differs);
@@ -49,9 +54,11 @@ Result<StoreCheck> check_structures(Storage& storage, const Superblock& superblo
 
 Result<JournalCheck> check_journal(Storage& storage, const Superblock& superblock) {
   JournalCheck check;
-  auto journal = JournalReader::open(storage, superblock.store_id, superblock.journal, JournalReader::OnDamage::kStop);
+  auto journal = JournalReader::open(storage, superblock.store_id, superblock.journal,
+                                     JournalReader::OnDamage::kStop);
   if (!journal) {
-    check.problems.add({"journal", Severity::kLoss, "the journal cannot be read: " + journal.error().text});
+    check.problems.add(
+        {"journal", Severity::kLoss, "the journal cannot be read: " + journal.error().text});
     return check;
   }
   if (journal->damage()) check.problems.add({"journal", Severity::kLoss, *journal->damage()});
@@ -68,10 +75,14 @@ Result<JournalCheck> check_journal(Storage& storage, const Superblock& superbloc
   auto replayed = journal->replay([&](const JournalRecord& record) -> Result<void> {
     ++check.records;
     if (decodes(record)) return {};
-    check.problems.add({"journal", Severity::kLoss, "record " + std::to_string(record.sequence) + " of the journal makes no sense"});
+    check.problems.add(
+        {"journal", Severity::kLoss,
+         "record " + std::to_string(record.sequence) + " of the journal makes no sense"});
     return {};
   });
-  if (!replayed) check.problems.add({"journal", Severity::kLoss, "the journal cannot be read: " + replayed.error().text});
+  if (!replayed)
+    check.problems.add(
+        {"journal", Severity::kLoss, "the journal cannot be read: " + replayed.error().text});
   return check;
 }
 

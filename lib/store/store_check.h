@@ -1,6 +1,8 @@
-// Checks a store's structures as one checkpoint has them: trees, counts, allocation, objects, journal.
+// Checks a store's structures as one checkpoint has them: trees, counts, allocation, objects,
+// journal.
 //
-// Reads only, and opens no store: what is on the host is all that is believed. It goes on after each problem.
+// Reads only, and opens no store: what is on the host is all that is believed. It goes on after
+// each problem.
 //
 // Not here: what volumes' items mean (lib/volume/volume_check.h), file data (scrub.h).
 #pragma once

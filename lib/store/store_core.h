@@ -28,6 +28,7 @@
 #include "lib/store/epochs.h"
 #include "lib/store/fork_gate.h"
 #include "lib/store/group_commit.h"
+#include "lib/store/held_checkpoints.h"
 #include "lib/store/log_entry.h"
 #include "lib/store/node_array.h"
 #include "lib/store/node_counts.h"
@@ -102,6 +103,7 @@ class StoreCore final : public NodeSpace {
   ForkGate gate;
   mutable SharedMutex tree_lock;
   Epochs epochs;
+  HeldCheckpoints held;
 
   // Guarded by tree_lock.
   Superblock superblock;  // of the last durable checkpoint, with what never changes

@@ -48,7 +48,8 @@ Result<Base> look_at(Storage& storage, const Superblock& superblock) {
 }
 
 Result<JournalReader> read_journal(Storage& storage, const Superblock& superblock) {
-  return JournalReader::open(storage, superblock.store_id, superblock.journal, JournalReader::OnDamage::kStop);
+  return JournalReader::open(storage, superblock.store_id, superblock.journal,
+                             JournalReader::OnDamage::kStop);
 }
 
 class StoreRepair {
@@ -73,8 +74,10 @@ class StoreRepair {
     std::uint64_t number = base_.superblock.checkpoint + 1;
     if (losses(*base_.survey).any() && slots.valid.size() > 1) {
       COWFS_ASSIGN(Base older, look_at(storage_, slots.valid[1]));
-      if (losses(*older.survey) < losses(*base_.survey) && leads_to(slots.valid[1], slots.valid[0])) {
-        note("the newest checkpoint is damaged: the one before it and the journal are used instead");
+      if (losses(*older.survey) < losses(*base_.survey) &&
+          leads_to(slots.valid[1], slots.valid[0])) {
+        note(
+            "the newest checkpoint is damaged: the one before it and the journal are used instead");
         base_ = std::move(older);
         base_.superblock.clean = false;
         number = slots.valid[0].checkpoint + 1;
@@ -97,10 +100,14 @@ class StoreRepair {
   Result<void> begin() {
     COWFS_ASSIGN(const auto present, storage_.list(ArrayKind::kNodes));
     COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
-    std::uint64_t segments = 0;
-    for (const Superblock& slot : slots.valid) segments = std::max(segments, slot.node_segments);
-    if (segments > kMaxSegments) return fail(ErrorCode::kCorrupted, "the superblock counts more nodes than a repair can deal with");
-    if (!present.empty() && present.back() < kMaxSegments) segments = std::max(segments, present.back() + 1);
+    std::uint64_t known = 0;
+    for (const Superblock& slot : slots.valid) known = std::max(known, slot.node_segments);
+    const auto past = std::ranges::lower_bound(present, known);
+    const std::uint64_t segments = past == present.begin() ? 0 : *std::prev(past) + 1;
+    // Each that is missing is made, for whoever opens the store counts them.
+    if (segments - static_cast<std::uint64_t>(past - present.begin()) > kMostMissing) {
+      return fail(ErrorCode::kCorrupted, "too many segments of the node array are missing");
+    }
     const Generation newest = std::max(base_.superblock.generation, base_.survey->facts().newest);
     space_ = std::make_unique<RepairSpace>(storage_, segments, newest);
     return {};
@@ -131,14 +138,20 @@ class StoreRepair {
     return {};
   }
 
-  /// What an older version of the store's tree says is better than nothing: most of it did not change, and counts are made anew.
+  /// What an older version of the store's tree says is better than nothing: most of it did not
+  /// change, and counts are made anew.
   Result<void> salvage(const LostNode& lost) {
-    const auto items = salvage_store_items(storage_, lost, base_.superblock.node_segments, space_->fresh_after());
+    const auto items =
+        salvage_store_items(storage_, lost, base_.superblock.node_segments, space_->fresh_after());
     for (const auto& [key, value] : items) {
-      const auto volume = kind_of(key) == KeyKind::kVolume ? decode_volume(key, value) : std::nullopt;
+      const auto volume =
+          kind_of(key) == KeyKind::kVolume ? decode_volume(key, value) : std::nullopt;
       if (kind_of(key) == KeyKind::kVolume) {
         if (!volume || !space_->load(volume->root.root)) continue;
-        repair_.mended.add({"volume", Severity::kLoss, "the volume's record is lost: an older one is taken, its last changes may be missing", volume->name});
+        repair_.mended.add(
+            {"volume", Severity::kLoss,
+             "the volume's record is lost: an older one is taken, its last changes may be missing",
+             volume->name});
       }
       COWFS_TRY(put(key, value));
     }
@@ -147,11 +160,14 @@ class StoreRepair {
 
   Result<void> isolate_volumes(const StoreSurvey& survey, Foundlings* foundlings) {
     const StoreItems& items = survey.facts().items;
-    Isolation isolation(*space_, survey.volume_nodes(), space_->fresh_after(), foundlings, &survey.lost());
-    // The youngest trees take first what was found: their nodes can be younger than those of the others.
+    Isolation isolation(*space_, survey.volume_nodes(), space_->fresh_after(), foundlings,
+                        &survey.lost());
+    // The youngest trees take first what was found: their nodes can be younger than those of the
+    // others.
     std::vector<VolumeRecord> volumes;
     for (const auto& [id, record] : items.volumes) volumes.push_back(record);
-    std::ranges::stable_sort(volumes, std::greater{}, [](const VolumeRecord& v) { return v.root.root.generation; });
+    std::ranges::stable_sort(volumes, std::greater{},
+                             [](const VolumeRecord& v) { return v.root.root.generation; });
     for (VolumeRecord& record : volumes) {
       COWFS_ASSIGN(const NodePointer root, isolation.clean(record.root.root));
       if (root == record.root.root) continue;
@@ -163,13 +179,15 @@ class StoreRepair {
       if (node == dropped.pointer) continue;
       COWFS_ASSIGN(const NodeRef copy, space_->load(node));
       COWFS_TRY(put(dropped.key, std::nullopt));
-      COWFS_TRY(put(dropped_node_key(copy->level(), node.id), encode_dropped_node(node, dropped.references)));
+      COWFS_TRY(put(dropped_node_key(copy->level(), node.id),
+                    encode_dropped_node(node, dropped.references)));
     }
     report_isolation(survey, isolation, foundlings);
     return {};
   }
 
-  void report_isolation(const StoreSurvey& survey, const Isolation& isolation, const Foundlings* foundlings) {
+  void report_isolation(const StoreSurvey& survey, const Isolation& isolation,
+                        const Foundlings* foundlings) {
     for (const LostNode& lost : isolation.emptied()) {
       repair_.lost.push_back(lost);
       const auto where = std::ranges::find_if(survey.lost(), [&](const auto& known) {
@@ -177,13 +195,17 @@ class StoreRepair {
       });
       if (where == survey.lost().end() || where->dropped) continue;
       const auto volume = survey.facts().items.volumes.find(where->volume);
-      repair_.mended.add({"node-lost", Severity::kLoss, "what a damaged node held is lost: " + describe_range(lost.from, lost.to),
+      repair_.mended.add({"node-lost", Severity::kLoss,
+                          "what a damaged node held is lost: " + describe_range(lost.from, lost.to),
                           volume == survey.facts().items.volumes.end() ? "" : volume->second.name});
     }
     if (isolation.rebuilt() == 0) return;
-    note(std::to_string(isolation.rebuilt()) + " damaged inner nodes are put together again from the nodes below them");
+    note(std::to_string(isolation.rebuilt()) +
+         " damaged inner nodes are put together again from the nodes below them");
     if (foundlings != nullptr && foundlings->unreadable() > 0) {
-      repair_.mended.add({"node-lost", Severity::kLoss, std::to_string(foundlings->unreadable()) + " nodes below damaged ones cannot be read either"});
+      repair_.mended.add({"node-lost", Severity::kLoss,
+                          std::to_string(foundlings->unreadable()) +
+                              " nodes below damaged ones cannot be read either"});
     }
   }
 
@@ -193,7 +215,8 @@ class StoreRepair {
       return fail(ErrorCode::kIo, "the journal cannot be read: " + journal.error().text);
     }
     if (journal->damage()) {
-      repair_.mended.add({"journal", Severity::kLoss, *journal->damage() + ": what was done from there on is lost"});
+      repair_.mended.add({"journal", Severity::kLoss,
+                          *journal->damage() + ": what was done from there on is lost"});
     }
     next_.journal = {0, 0, journal->next_session()};
     COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
@@ -203,7 +226,8 @@ class StoreRepair {
     JournalRepair changes(*space_, items, checksums);
     COWFS_TRY(journal->replay([&](const JournalRecord& record) { return changes.apply(record); }));
     repair_.mended.add_all(changes.problems());
-    for (const VolumeId id : changes.changed_volumes()) COWFS_TRY(put(volume_key(id), encode_volume(items.volumes.at(id))));
+    for (const VolumeId id : changes.changed_volumes())
+      COWFS_TRY(put(volume_key(id), encode_volume(items.volumes.at(id))));
     for (const ObjectNumber object : changes.changed_objects()) {
       ObjectRecord record = items.objects.at(object);
       record.end_blocks = std::max(record.end_blocks, record.live_blocks);
@@ -224,7 +248,9 @@ class StoreRepair {
   Result<void> correct() {
     next_.generation = std::max(next_.generation, space_->generation());
     COWFS_ASSIGN(const StoreSurvey survey, StoreSurvey::make(*space_, storage_, next_));
-    if (losses(survey).any()) return fail(ErrorCode::kCorrupted, "the repaired trees are not whole: " + survey.lost().front().node.why);
+    if (losses(survey).any())
+      return fail(ErrorCode::kCorrupted,
+                  "the repaired trees are not whole: " + survey.lost().front().node.why);
     const StoreFacts& facts = survey.facts();
     std::vector<Mend> mends;
     const OnDifference differs = [&](Problem problem, std::vector<Mend> found) {
@@ -243,7 +269,8 @@ class StoreRepair {
     next_ = corrected;
     next_.root = root;
     for (const Mend& mend : mends) COWFS_TRY(put(mend.key, mend.value));
-    for (const auto& lost : survey.lost()) COWFS_TRY(forget_dropped(facts.items, lost.node.pointer));
+    for (const auto& lost : survey.lost())
+      COWFS_TRY(forget_dropped(facts.items, lost.node.pointer));
     next_.object_limit = std::max(next_.object_limit, next_.next_object + kNumberStep);
     const std::uint64_t inode = std::max(facts.highest_inode, highest_inode_) + 1;
     next_.inode_limit = std::min(std::max(next_.inode_limit, inode + kNumberStep), kInodeLimit);
@@ -258,7 +285,8 @@ class StoreRepair {
     return {};
   }
 
-  // Writing a bitmap can copy nodes of the store's tree, which changes bitmaps: each node is copied once, so that this ends.
+  // Writing a bitmap can copy nodes of the store's tree, which changes bitmaps: each node is copied
+  // once, so that this ends.
   Result<void> correct_bitmaps(const StoreFacts& found, const NodeTally& volume_nodes) {
     StoreFacts facts;
     facts.superblock = next_;
@@ -267,7 +295,9 @@ class StoreRepair {
       NodeWalk store(*space_, NodeWalk::Kind::kTree);
       store.walk(next_.root, [](const Node&) {});
       std::vector<Mend> mends;
-      compare_bitmaps(facts, volume_nodes, store.tally(), [&](const Problem&, std::vector<Mend> bitmaps) { mends = std::move(bitmaps); });
+      compare_bitmaps(
+          facts, volume_nodes, store.tally(),
+          [&](const Problem&, std::vector<Mend> bitmaps) { mends = std::move(bitmaps); });
       for (const Mend& mend : mends) {
         COWFS_TRY(put(mend.key, mend.value));
         facts.items.bitmaps[ByteReader(rest_of(mend.key)).be<std::uint64_t>()] = *mend.value;
@@ -299,9 +329,11 @@ class StoreRepair {
     return done;
   }
 
-  void note(std::string text) { repair_.mended.add({"node-lost", Severity::kNote, std::move(text)}); }
+  void note(std::string text) {
+    repair_.mended.add({"node-lost", Severity::kNote, std::move(text)});
+  }
 
-  static constexpr std::uint64_t kMaxSegments = std::uint64_t{1} << 24;  // 64 TiB of nodes
+  static constexpr std::uint64_t kMostMissing = 65536;  // segments
 
   Storage& storage_;
   StructureRepair repair_;

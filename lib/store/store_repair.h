@@ -1,9 +1,11 @@
-// Repairs a store's structures: a new checkpoint whose trees are whole and whose counts are those of a recount.
+// Repairs a store's structures: a new checkpoint whose trees are whole and whose counts are those
+// of a recount.
 //
-// How it works. The newest checkpoint is the base; the older one where that has lost less and the journal leads from it to the same
-// state. Damaged nodes are taken out of the trees (isolation.h), the journal is applied (journal_repair.h), all references are counted
-// anew, and the store's tree gets what differs (store_truth.h). All that is written to new places, made durable, and then the superblock
-// slot that is not the base's is written: before that, nothing has happened.
+// How it works. The newest checkpoint is the base; the older one where that has lost less and the
+// journal leads from it to the same state. Damaged nodes are taken out of the trees (isolation.h),
+// the journal is applied (journal_repair.h), all references are counted anew, and the store's tree
+// gets what differs (store_truth.h). All that is written to new places, made durable, and then the
+// superblock slot that is not the base's is written: before that, nothing has happened.
 //
 // The journal is part of the new checkpoint: the store opens without one.
 //

@@ -11,22 +11,26 @@ StoreSurvey::StoreSurvey(NodeSpace& space, const Superblock& superblock)
   facts_->superblock = superblock;
 }
 
-Result<StoreSurvey> StoreSurvey::make(NodeSpace& space, Storage& storage, const Superblock& superblock) {
+Result<StoreSurvey> StoreSurvey::make(NodeSpace& space, Storage& storage,
+                                      const Superblock& superblock) {
   StoreSurvey survey(space, superblock);
   COWFS_ASSIGN(survey.facts_->files, storage.list(ArrayKind::kObject));
   survey.walk_store();
   survey.walk_volumes();
   survey.facts_->runs = survey.blocks_.take_runs();
   StoreFacts& facts = *survey.facts_;
-  facts.newest = std::max({facts.newest, survey.store_walk_->newest(), survey.volume_walk_->newest()});
+  facts.newest =
+      std::max({facts.newest, survey.store_walk_->newest(), survey.volume_walk_->newest()});
   survey.store_walk_->on_lost({});
   survey.volume_walk_->on_lost({});
   return survey;
 }
 
 void StoreSurvey::walk_store() {
-  store_walk_->on_lost([this](const LostNode& node) { lost_.push_back({.node = node, .of_store = true}); });
-  store_walk_->walk(facts_->superblock.root, [this](const Node& leaf) { facts_->items.add_leaf(leaf); });
+  store_walk_->on_lost(
+      [this](const LostNode& node) { lost_.push_back({.node = node, .of_store = true}); });
+  store_walk_->walk(facts_->superblock.root,
+                    [this](const Node& leaf) { facts_->items.add_leaf(leaf); });
 }
 
 void StoreSurvey::walk_volumes() {
@@ -34,11 +38,14 @@ void StoreSurvey::walk_volumes() {
   walk.forbid(store_walk_->tally());
   const auto visit = [this](const Node& leaf) { add_leaf(leaf); };
   for (const auto& [id, record] : facts_->items.volumes) {
-    walk.on_lost([this, volume = id](const LostNode& node) { lost_.push_back({.node = node, .volume = volume}); });
+    walk.on_lost([this, volume = id](const LostNode& node) {
+      lost_.push_back({.node = node, .volume = volume});
+    });
     walk.walk(record.root.root, visit);
   }
   walk.on_lost([this](const LostNode& node) { lost_.push_back({.node = node, .dropped = true}); });
-  for (const DroppedNode& dropped : facts_->items.dropped) walk.walk_part(dropped.pointer, dropped.references, visit);
+  for (const DroppedNode& dropped : facts_->items.dropped)
+    walk.walk_part(dropped.pointer, dropped.references, visit);
 }
 
 void StoreSurvey::add_leaf(const Node& leaf) {

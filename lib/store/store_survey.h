@@ -1,4 +1,5 @@
-// Looks at all trees of one checkpoint and counts anew what they refer to, going on after every damage.
+// Looks at all trees of one checkpoint and counts anew what they refer to, going on after every
+// damage.
 //
 // Each node is read once, however many volumes share it.
 #pragma once
@@ -13,7 +14,8 @@ namespace cowfs {
 
 class StoreSurvey {
  public:
-  /// `space` is asked for every node. kIo and the like only where the object files cannot be listed.
+  /// `space` is asked for every node. kIo and the like only where the object files cannot be
+  /// listed.
   static Result<StoreSurvey> make(NodeSpace& space, Storage& storage, const Superblock& superblock);
   StoreSurvey(StoreSurvey&&) = default;
   StoreSurvey& operator=(StoreSurvey&&) = default;
@@ -24,7 +26,7 @@ class StoreSurvey {
 
   struct Lost {
     LostNode node;
-    VolumeId volume{};     // the first that has it
+    VolumeId volume{};      // the first that has it
     bool of_store = false;  // of the store's own tree
     bool dropped = false;   // of a tree that is being given back: nobody misses it
   };

@@ -66,7 +66,8 @@ void compare_items(const StoreFacts& facts, const OnDifference& differs) {
   erase_all(facts.items.stray_checksums, "checksum-leak", "checksum items belong to no object");
   if (!facts.items.unknown.empty()) {
     differs({"item-unknown", Severity::kNote,
-             std::to_string(facts.items.unknown.size()) + " items of the store's tree are of unknown kinds"},
+             std::to_string(facts.items.unknown.size()) +
+                 " items of the store's tree are of unknown kinds"},
             {});
   }
   std::set<std::string> names;
@@ -77,13 +78,14 @@ void compare_items(const StoreFacts& facts, const OnDifference& differs) {
     mended.name = "volume-" + std::to_string(raw(id));
     while (!names.insert(mended.name).second) mended.name += "-";
     differs({"volume-name", Severity::kSafe,
-             "volume " + std::to_string(raw(id)) + " has an impossible name or that of another one: it is called " +
-                 mended.name},
+             "volume " + std::to_string(raw(id)) +
+                 " has an impossible name or that of another one: it is called " + mended.name},
             {{volume_key(id), encode_volume(mended)}});
   }
 }
 
-void compare_node_counts(const StoreFacts& facts, const NodeTally& nodes, const OnDifference& differs) {
+void compare_node_counts(const StoreFacts& facts, const NodeTally& nodes,
+                         const OnDifference& differs) {
   const auto report = [&](NodeId id, std::uint64_t kept, std::uint64_t counted) {
     std::optional<std::string> value;
     if (counted >= 2) value = encode_node_count(counted);
@@ -108,7 +110,8 @@ namespace {
 /// Runs of two references and more, cut to one object at a time.
 class RunsOfObjects {
  public:
-  explicit RunsOfObjects(const std::vector<BlockCountRun>& runs) : at_(runs.begin()), end_(runs.end()) {}
+  explicit RunsOfObjects(const std::vector<BlockCountRun>& runs)
+      : at_(runs.begin()), end_(runs.end()) {}
 
   std::optional<ObjectNumber> next() {
     while (at_ != end_ && at_->references < 2) ++at_;
@@ -162,8 +165,8 @@ void compare_block_counts(const StoreFacts& facts, const OnDifference& differs) 
   }
 }
 
-void compare_bitmaps(const StoreFacts& facts, const NodeTally& volume_nodes, const NodeTally& store_nodes,
-                     const OnDifference& differs) {
+void compare_bitmaps(const StoreFacts& facts, const NodeTally& volume_nodes,
+                     const NodeTally& store_nodes, const OnDifference& differs) {
   std::map<std::uint64_t, std::string> counted;
   const auto mark = [&](NodeId id, const NodeTally::Entry&) {
     std::string& bits = counted[raw(id) / kNodesPerSegment];
@@ -180,7 +183,8 @@ void compare_bitmaps(const StoreFacts& facts, const NodeTally& volume_nodes, con
   std::vector<Mend> mends;
   for (const auto& [segment, bits] : counted) {
     const auto found = kept.find(segment);
-    const std::string before = found == kept.end() ? std::string(kSegmentBitmapSize, '\0') : found->second;
+    const std::string before =
+        found == kept.end() ? std::string(kSegmentBitmapSize, '\0') : found->second;
     if (before == bits) continue;
     for (std::size_t i = 0; i < kSegmentBitmapSize; ++i) {
       const auto a = static_cast<unsigned char>(before[i]);
@@ -192,8 +196,8 @@ void compare_bitmaps(const StoreFacts& facts, const NodeTally& volume_nodes, con
   }
   if (mends.empty()) return;
   differs({"node-bitmap", Severity::kSafe,
-           std::to_string(leaked) + " nodes that no tree has are marked as used, " + std::to_string(unmarked) +
-               " that trees have are not"},
+           std::to_string(leaked) + " nodes that no tree has are marked as used, " +
+               std::to_string(unmarked) + " that trees have are not"},
           std::move(mends));
 }
 
@@ -212,7 +216,8 @@ bool has_shared_young_node(NodeSpace& space, const NodeTally& nodes, const TreeR
     if (entry.level == 0) continue;
     const auto node = space.load(pointer);
     if (!node) continue;
-    for (std::size_t slot = 0; slot < (*node)->count(); ++slot) stack.push_back((*node)->child(slot));
+    for (std::size_t slot = 0; slot < (*node)->count(); ++slot)
+      stack.push_back((*node)->child(slot));
   }
   return false;
 }
@@ -225,26 +230,31 @@ void compare_ownership(const StoreFacts& facts, NodeSpace& space, const NodeTall
     if (!has_shared_young_node(space, nodes, record.root)) continue;
     VolumeRecord mended = record;
     mended.root.shared_at = std::max(facts.superblock.generation, facts.newest);
-    differs({"ownership", Severity::kSafe, text_of(record) + " takes nodes for its own that others have too"},
+    differs({"ownership", Severity::kSafe,
+             text_of(record) + " takes nodes for its own that others have too"},
             {{volume_key(id), encode_volume(mended)}});
   }
 }
 
-Superblock compare_superblock(const StoreFacts& facts, std::uint64_t live_blocks, const OnDifference& differs) {
+Superblock compare_superblock(const StoreFacts& facts, std::uint64_t live_blocks,
+                              const OnDifference& differs) {
   Superblock mended = facts.superblock;
   const auto value = [&](auto& field, auto right, const char* what) {
     if (field == right) return;
     differs({"superblock-value", Severity::kSafe,
              std::string("the superblock's ") + what + ": " +
-                 kept_and_counted(static_cast<std::uint64_t>(field), static_cast<std::uint64_t>(right))},
+                 kept_and_counted(static_cast<std::uint64_t>(field),
+                                  static_cast<std::uint64_t>(right))},
             {});
     field = right;
   };
   value(mended.live_blocks, live_blocks, "count of live blocks");
-  const std::uint64_t objects = facts.items.objects.empty() ? 0 : raw(facts.items.objects.rbegin()->first);
+  const std::uint64_t objects =
+      facts.items.objects.empty() ? 0 : raw(facts.items.objects.rbegin()->first);
   value(mended.next_object, std::max(mended.next_object, objects + 1), "next object");
   value(mended.next_inode, std::max(mended.next_inode, facts.highest_inode + 1), "next inode");
-  const std::uint32_t volumes = facts.items.volumes.empty() ? 0 : raw(facts.items.volumes.rbegin()->first);
+  const std::uint32_t volumes =
+      facts.items.volumes.empty() ? 0 : raw(facts.items.volumes.rbegin()->first);
   value(mended.next_volume, std::max(mended.next_volume, volumes + 1), "next volume");
   value(mended.generation, std::max(mended.generation, facts.newest), "generation");
   for (std::uint64_t& pack : mended.open_packs) {

@@ -21,7 +21,8 @@ class Check {
   Result<FsckReport> run() {
     COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
     Superblock newest = slots.valid.front();
-    if (slots.damaged) report({"superblock", Severity::kSafe, "one of the two slots of the superblock is damaged"});
+    if (slots.damaged)
+      report({"superblock", Severity::kSafe, "one of the two slots of the superblock is damaged"});
     report_.was_clean = newest.clean && !slots.damaged;
     newest.clean = report_.was_clean;
     COWFS_TRY(check_journal_of(newest));
@@ -32,6 +33,14 @@ class Check {
     if (!whole) COWFS_TRY(check_repaired(structures));
     else if (report_.was_clean) COWFS_TRY(check_volumes(storage_, structures, {}));
     else COWFS_TRY(check_recovered());
+    return std::move(report_);
+  }
+
+  Result<FsckReport> run_held(const Superblock& held) {
+    tell("structures", 0, 0);
+    COWFS_ASSIGN(StoreCheck structures, check_structures(storage_, held));
+    report_.problems.add_all(structures.problems);
+    COWFS_TRY(check_volumes(storage_, structures, {}));
     return std::move(report_);
   }
 
@@ -50,14 +59,17 @@ class Check {
     OverlayStorage overlay(storage_);
     const auto recovered = recover_store(overlay);
     if (!recovered) {
-      report({"journal", Severity::kSafe, "the journal cannot be applied: " + recovered.error().text});
-      COWFS_ASSIGN(const StoreCheck as_found, check_structures(storage_, read_superblocks(storage_)->valid.front()));
+      report(
+          {"journal", Severity::kSafe, "the journal cannot be applied: " + recovered.error().text});
+      COWFS_ASSIGN(const StoreCheck as_found,
+                   check_structures(storage_, read_superblocks(storage_)->valid.front()));
       return check_repaired(as_found);
     }
     tell("structures", 0, 0);
     COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, *recovered));
     report_.problems.add_all(structures.problems);
-    return structures.problems.clean() ? check_volumes(overlay, structures, {}) : check_repaired(structures);
+    return structures.problems.clean() ? check_volumes(overlay, structures, {})
+                                       : check_repaired(structures);
   }
 
   /// What a repair would give: what is lost for good, and only that, is told as lost.
@@ -74,7 +86,8 @@ class Check {
     return check_volumes(overlay, structures, repaired->lost);
   }
 
-  Result<void> check_volumes(Storage& storage, const StoreCheck& structures, const std::vector<LostNode>& lost) {
+  Result<void> check_volumes(Storage& storage, const StoreCheck& structures,
+                             const std::vector<LostNode>& lost) {
     report_.nodes = structures.survey->nodes();
     report_.live_blocks = structures.superblock.live_blocks;
     COWFS_TRY(scrub(storage, structures));
@@ -89,7 +102,8 @@ class Check {
     return {};
   }
 
-  Result<void> check_one(const StoreCheck& structures, const VolumeRecord& record, const std::vector<LostNode>& lost) {
+  Result<void> check_one(const StoreCheck& structures, const VolumeRecord& record,
+                         const std::vector<LostNode>& lost) {
     RawVolumeItems items(*structures.nodes, record.root.root);
     VolumeFacts facts = facts_of_volume(structures.survey->facts(), record);
     facts.lost = lost;
@@ -122,8 +136,12 @@ class Check {
       if (!extent) return;
       const InodeNumber inode{ByteReader(key).be<std::uint64_t>()};
       for (const BlockRange& part : scrub_.damaged_parts(extent->blocks)) {
-        const std::uint64_t offset = (extent->file_block + (part.first - extent->blocks.first)) * kBlockSize;
-        Problem problem{"data-damaged", Severity::kLoss, "damaged data: " + std::to_string(part.count * kBlockSize) + " bytes from offset " + std::to_string(offset), volume};
+        const std::uint64_t offset =
+            (extent->file_block + (part.first - extent->blocks.first)) * kBlockSize;
+        Problem problem{"data-damaged", Severity::kLoss,
+                        "damaged data: " + std::to_string(part.count * kBlockSize) +
+                            " bytes from offset " + std::to_string(offset),
+                        volume};
         problem.path = path_in(items, inode);
         problem.inode = raw(inode);
         report_.damaged_data.add(std::move(problem));
@@ -145,7 +163,18 @@ class Check {
 
 }  // namespace
 
-Result<FsckReport> check_store(Storage& storage, const FsckOptions& options) { return Check(storage, options).run(); }
+Result<FsckReport> check_store(Storage& storage, const FsckOptions& options) {
+  return Check(storage, options).run();
+}
+
+Result<FsckReport> check_held_checkpoint(Storage& storage, std::string_view superblock,
+                                         const FsckOptions& options) {
+  COWFS_ASSIGN(Superblock held, decode_superblock(superblock));
+  held.clean = false;
+  FsckOptions without_data = options;
+  without_data.scrub = false;
+  return Check(storage, without_data).run_held(held);
+}
 
 Result<FsckGlance> glance_at_store(Storage& storage) {
   COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage));

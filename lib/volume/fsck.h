@@ -1,13 +1,15 @@
 // Checks a whole store, and mends it: what fsck.cowfs does.
 //
-// How a check works. The newest checkpoint is looked at as it lies on the host (lib/store/store_check.h). Where the store was not
-// closed and nothing in it is damaged, recovery runs over an overlay in memory (storage/overlay_storage.h) and its result is checked,
-// so that a check sees what a mount would see, and changes nothing. Then each volume's items (volume_check.h); a volume with the
-// root of one that was checked is skipped.
+// How a check works. The newest checkpoint is looked at as it lies on the host
+// (lib/store/store_check.h). Where the store was not closed and nothing in it is damaged, recovery
+// runs over an overlay in memory (storage/overlay_storage.h) and its result is checked, so that a
+// check sees what a mount would see, and changes nothing. Then each volume's items
+// (volume_check.h); a volume with the root of one that was checked is skipped.
 //
-// How a repair works. Where structures are damaged, a new checkpoint is written beside the old ones (lib/store/store_repair.h): the
-// old state stays what it is until the superblock switches. Then the store is opened as always, and what volumes' items mean is
-// mended by transactions (volume_repair.h). Both can be cut off anywhere and begun again.
+// How a repair works. Where structures are damaged, a new checkpoint is written beside the old ones
+// (lib/store/store_repair.h): the old state stays what it is until the superblock switches. Then
+// the store is opened as always, and what volumes' items mean is mended by transactions
+// (volume_repair.h). Both can be cut off anywhere and begun again.
 //
 // Not here: options, questions, exit codes (tools/fsck.cowfs).
 #pragma once
@@ -32,19 +34,27 @@ struct FsckReport {
   ProblemList problems;
   bool was_clean = false;  // closed, and both slots of the superblock whole
   std::uint64_t volumes = 0;
-  std::uint64_t inodes = 0;      // looked at; those of a tree that volumes share count once
-  std::uint64_t nodes = 0;       // tree nodes in use
+  std::uint64_t inodes = 0;  // looked at; those of a tree that volumes share count once
+  std::uint64_t nodes = 0;   // tree nodes in use
   std::uint64_t live_blocks = 0;
   std::uint64_t journal_records = 0;  // beyond the checkpoint
   std::uint64_t scrubbed_blocks = 0;
   ProblemList damaged_data;  // that scrubbing found: by file and offset; nothing mends it
 };
 
-/// Changes nothing. kNotAStore, kCorrupted: there is no superblock that could be used. kIo where the host fails.
+/// Changes nothing. kNotAStore, kCorrupted: there is no superblock that could be used. kIo where
+/// the host fails.
 Result<FsckReport> check_store(Storage& storage, const FsckOptions& options = {});
 
-/// Mends all that check_store() finds and that can be mended, and what that uncovers. Returns what it mended. The store is closed
-/// afterwards; look again with check_store(). Scrubbing mends nothing.
+/// The same of one checkpoint whose superblock is given, while a daemon that owns the store holds
+/// it: the journal is not looked at, and file data that is overwritten in place meanwhile is no
+/// part of it (scrub is ignored).
+Result<FsckReport> check_held_checkpoint(Storage& storage, std::string_view superblock,
+                                         const FsckOptions& options = {});
+
+/// Mends all that check_store() finds and that can be mended, and what that uncovers. Returns what
+/// it mended. The store is closed afterwards; look again with check_store(). Scrubbing mends
+/// nothing.
 Result<ProblemList> repair_store(Storage& storage, const FsckOptions& options = {});
 
 /// What the superblock says, without looking further: for a store that was closed.

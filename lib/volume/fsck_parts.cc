@@ -18,7 +18,8 @@ VolumeFacts facts_of_volume(const StoreFacts& store, const VolumeRecord& record)
   facts.is_shared = [&store](const BlockRange& range) { return store.has_shared_block(range); };
   facts.is_own_object = [&store](ObjectNumber object, std::uint32_t window) {
     const auto found = store.items.objects.find(object);
-    return found != store.items.objects.end() && found->second.kind == ObjectKind::kOwn && found->second.window == window;
+    return found != store.items.objects.end() && found->second.kind == ObjectKind::kOwn &&
+           found->second.window == window;
   };
   return facts;
 }

@@ -7,11 +7,12 @@
 
 namespace cowfs {
 
-/// What a check of a volume's items needs to know of the store around it. `store` outlives what is returned.
+/// What a check of a volume's items needs to know of the store around it. `store` outlives what is
+/// returned.
 VolumeFacts facts_of_volume(const StoreFacts& store, const VolumeRecord& record);
 
-/// Opens the store for writing, as a mount does, and closes it: the journal is part of the newest checkpoint then, whose superblock
-/// this returns. Over an OverlayStorage it is a trial.
+/// Opens the store for writing, as a mount does, and closes it: the journal is part of the newest
+/// checkpoint then, whose superblock this returns. Over an OverlayStorage it is a trial.
 Result<Superblock> recover_store(Storage& storage);
 
 }  // namespace cowfs

@@ -107,6 +107,8 @@ class Repair {
 
 }  // namespace
 
-Result<ProblemList> repair_store(Storage& storage, const FsckOptions& options) { return Repair(storage, options).run(); }
+Result<ProblemList> repair_store(Storage& storage, const FsckOptions& options) {
+  return Repair(storage, options).run();
+}
 
 }  // namespace cowfs

@@ -1,7 +1,11 @@
 #include "lib/volume/volume_items.h"
 
+#include <vector>
+
 namespace cowfs {
 namespace {
+
+constexpr std::size_t kItemsAtOnce = 4096;
 
 // Gives the first item that a scan meets.
 Tree::Visit take_first(std::optional<Tree::Item>& item) {
@@ -33,11 +37,21 @@ std::optional<Tree::Item> RawVolumeItems::first_from(std::string_view key) {
 }
 
 Result<void> StoreVolumeItems::scan(const Visit& visit, const NodeWalk::VisitLost&) {
-  ReadView view(store_);
-  return view.scan(volume_, std::string_view("\0", 1), [&](std::string_view key, std::string_view value) {
-    visit(key, value);
-    return true;
-  });
+  // In parts: whoever is visited may look things up.
+  std::string from(1, '\0');
+  for (std::vector<Tree::Item> part(1); !part.empty();) {
+    part.clear();
+    {
+      ReadView view(store_);
+      COWFS_TRY(view.scan(volume_, from, [&](std::string_view key, std::string_view value) {
+        part.push_back({std::string(key), std::string(value)});
+        return part.size() < kItemsAtOnce;
+      }));
+    }
+    for (const Tree::Item& item : part) visit(item.key, item.value);
+    if (!part.empty()) from = part.back().key + '\0';
+  }
+  return {};
 }
 
 std::optional<std::string> StoreVolumeItems::get(std::string_view key) {

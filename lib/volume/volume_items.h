@@ -1,4 +1,5 @@
-// The items of one volume's tree for a check: from a checkpoint that may be damaged, or from an open store.
+// The items of one volume's tree for a check: from a checkpoint that may be damaged, or from an
+// open store.
 #pragma once
 
 #include <functional>

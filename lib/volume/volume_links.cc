@@ -29,7 +29,8 @@ class LinkComparison {
       : items_(items), facts_(facts), findings_(findings) {}
 
   Result<void> run() {
-    COWFS_TRY(items_.scan([this](std::string_view key, std::string_view value) { add(key, value); }, {}));
+    COWFS_TRY(
+        items_.scan([this](std::string_view key, std::string_view value) { add(key, value); }, {}));
     std::ranges::sort(names_, {}, &Link::place);
     std::ranges::sort(parents_, {}, &Link::place);
     compare();
@@ -39,13 +40,15 @@ class LinkComparison {
  private:
   void add(std::string_view key, std::string_view value) {
     const InodeNumber inode{ByteReader(key).be<std::uint64_t>()};
-    if (raw(inode) >= kInodeLimit || (inode != kRootInode && raw(inode) < raw(kFirstFreeInode))) return;
+    if (raw(inode) >= kInodeLimit || (inode != kRootInode && raw(inode) < raw(kFirstFreeInode)))
+      return;
     if (kind_of(key) == KeyKind::kInode) {
       const auto record = decode_inode(value);
       if (record) types_.emplace_back(inode, record->type());
     } else if (kind_of(key) == KeyKind::kName) {
       const auto item = decode_name(key, value);
-      if (item) names_.push_back({item->child, inode, item->cookie, hash_of(item->name), item->type});
+      if (item)
+        names_.push_back({item->child, inode, item->cookie, hash_of(item->name), item->type});
     } else if (kind_of(key) == KeyKind::kParent) {
       ByteReader rest(rest_of(key));
       Link link{inode, InodeNumber{rest.be<std::uint64_t>()}, 0, hash_of(value), 0};
@@ -54,11 +57,14 @@ class LinkComparison {
     }
   }
 
-  static std::uint64_t hash_of(std::string_view name) { return XXH3_64bits(name.data(), name.size()); }
+  static std::uint64_t hash_of(std::string_view name) {
+    return XXH3_64bits(name.data(), name.size());
+  }
 
   /// 0: there is no such inode.
   mode_t type_of(InodeNumber inode) const {
-    const auto found = std::ranges::lower_bound(types_, inode, {}, &std::pair<InodeNumber, mode_t>::first);
+    const auto found =
+        std::ranges::lower_bound(types_, inode, {}, &std::pair<InodeNumber, mode_t>::first);
     return found == types_.end() || found->first != inode ? 0 : found->second;
   }
 
@@ -66,8 +72,10 @@ class LinkComparison {
     auto name = names_.begin();
     auto parent = parents_.begin();
     while (name != names_.end() || parent != parents_.end()) {
-      const bool only_parent = name == names_.end() || (parent != parents_.end() && parent->place() < name->place());
-      const bool only_name = parent == parents_.end() || (name != names_.end() && name->place() < parent->place());
+      const bool only_parent =
+          name == names_.end() || (parent != parents_.end() && parent->place() < name->place());
+      const bool only_name =
+          parent == parents_.end() || (name != names_.end() && name->place() < parent->place());
       if (only_parent) {
         only_child_knows(*parent++);
       } else if (only_name) {
@@ -94,11 +102,13 @@ class LinkComparison {
   void only_directory_knows(const Link& link) {
     const mode_t type = type_of(link.child);
     if (type == 0) return gone(link);
-    if (S_ISDIR(type) && !named_directories_.insert(link.child).second) return remove(link, "a directory has two names: this one goes");
+    if (S_ISDIR(type) && !named_directories_.insert(link.child).second)
+      return remove(link, "a directory has two names: this one goes");
     const auto item = name_at(link);
     if (!item) return;
     VolumeMend mend{parent_key_of(link), item->name, std::nullopt};
-    report(link, item->name, Severity::kSafe, "the inode does not know of this name: it is told", {std::move(mend)});
+    report(link, item->name, Severity::kSafe, "the inode does not know of this name: it is told",
+           {std::move(mend)});
     if (type != link.type) put_name_item(link, type, "the entry is of another type than its inode");
   }
 
@@ -106,11 +116,14 @@ class LinkComparison {
     const mode_t type = type_of(link.child);
     const auto name = items_.get(parent_key_of(link));
     if (!name) return;
-    const bool right_place = link.cookie - link.cookie % kNamesOfOneHash == first_cookie(facts_.name_seed, *name);
+    const bool right_place =
+        link.cookie - link.cookie % kNamesOfOneHash == first_cookie(facts_.name_seed, *name);
     const bool second = S_ISDIR(type) && named_directories_.contains(link.child);
-    const bool possible = type != 0 && S_ISDIR(type_of(link.directory)) && right_place && !second && is_free(link, *name);
+    const bool possible = type != 0 && S_ISDIR(type_of(link.directory)) && right_place && !second &&
+                          is_free(link, *name);
     if (!possible) {
-      return report(link, *name, Severity::kSafe, "the inode counts on a name that is not there", {{parent_key_of(link), std::nullopt, std::nullopt}});
+      return report(link, *name, Severity::kSafe, "the inode counts on a name that is not there",
+                    {{parent_key_of(link), std::nullopt, std::nullopt}});
     }
     if (S_ISDIR(type)) named_directories_.insert(link.child);
     NameItem item{link.cookie, link.child, type, *name};
@@ -119,7 +132,8 @@ class LinkComparison {
            {{name_key(link.directory, link.cookie), encode_name(item), std::nullopt}});
   }
 
-  /// Whether the directory could have the name: its place is free, and no other place of this hash has it.
+  /// Whether the directory could have the name: its place is free, and no other place of this hash
+  /// has it.
   bool is_free(const Link& link, const std::string& name) {
     if (given_.contains({link.directory, link.cookie})) return false;
     const std::uint64_t first = link.cookie - link.cookie % kNamesOfOneHash;
@@ -137,14 +151,16 @@ class LinkComparison {
   void remove(const Link& link, const char* why, Severity severity = Severity::kSafe) {
     const auto item = name_at(link);
     report(link, item ? item->name : "?", severity, why,
-           {{name_key(link.directory, link.cookie), std::nullopt, std::nullopt}, {parent_key_of(link), std::nullopt, std::nullopt}});
+           {{name_key(link.directory, link.cookie), std::nullopt, std::nullopt},
+            {parent_key_of(link), std::nullopt, std::nullopt}});
   }
 
   void put_name_item(const Link& link, mode_t type, const char* why) {
     auto item = name_at(link);
     if (!item) return;
     item->type = type;
-    report(link, item->name, Severity::kSafe, why, {{name_key(link.directory, link.cookie), encode_name(*item), std::nullopt}});
+    report(link, item->name, Severity::kSafe, why,
+           {{name_key(link.directory, link.cookie), encode_name(*item), std::nullopt}});
   }
 
   std::optional<NameItem> name_at(const Link& link) {
@@ -158,7 +174,8 @@ class LinkComparison {
     return key_of(link.child, KeyKind::kParent).be(raw(link.directory)).be(link.cookie).take();
   }
 
-  void report(const Link& link, std::string_view name, Severity severity, std::string text, std::vector<VolumeMend> mends) {
+  void report(const Link& link, std::string_view name, Severity severity, std::string text,
+              std::vector<VolumeMend> mends) {
     Problem problem{"link", severity, std::move(text), facts_.name};
     problem.inode = raw(link.child);
     const bool told = findings_.problems.kept().size() < ProblemList::kKept;

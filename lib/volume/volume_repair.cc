@@ -13,7 +13,8 @@ constexpr std::string_view kLostAndFound = "lost+found";
 
 class VolumeRepair {
  public:
-  VolumeRepair(Store& store, const VolumeFacts& facts) : store_(store), facts_(facts), items_(store, facts.id) {}
+  VolumeRepair(Store& store, const VolumeFacts& facts)
+      : store_(store), facts_(facts), items_(store, facts.id) {}
 
   Result<ProblemList> run() {
     for (int round = 0; round < kMaxRounds; ++round) {
@@ -68,18 +69,20 @@ class VolumeRepair {
     for (const InodeNumber inode : inodes) {
       const auto record = load_inode(view, facts_.id, inode);
       if (!record) continue;
-      COWFS_TRY(add_name(view, transaction, directory, "#" + std::to_string(raw(inode)), inode, record->type()));
+      COWFS_TRY(add_name(view, transaction, directory, "#" + std::to_string(raw(inode)), inode,
+                         record->type()));
       COWFS_TRY(commit(view, transaction, false));
     }
     return commit(view, transaction, true);
   }
 
   /// With a number behind it where the directory has the name already.
-  Result<void> add_name(const TreeView& view, Transaction& transaction, InodeNumber directory, const std::string& wanted,
-                        InodeNumber inode, mode_t type) {
+  Result<void> add_name(const TreeView& view, Transaction& transaction, InodeNumber directory,
+                        const std::string& wanted, InodeNumber inode, mode_t type) {
     std::string name = wanted;
     for (unsigned number = 1;; ++number) {
-      COWFS_ASSIGN(const NameSlot slot, find_name(view, facts_.id, directory, name, facts_.name_seed));
+      COWFS_ASSIGN(const NameSlot slot,
+                   find_name(view, facts_.id, directory, name, facts_.name_seed));
       if (!slot.item && slot.free_cookie) {
         put_name(transaction, facts_.id, directory, {*slot.free_cookie, inode, type, name});
         return {};
@@ -91,7 +94,8 @@ class VolumeRepair {
   Result<InodeNumber> lost_and_found() {
     Operation operation(store_);
     UpdateView view(store_, operation);
-    COWFS_ASSIGN(const NameSlot slot, find_name(view, facts_.id, kRootInode, kLostAndFound, facts_.name_seed));
+    COWFS_ASSIGN(const NameSlot slot,
+                 find_name(view, facts_.id, kRootInode, kLostAndFound, facts_.name_seed));
     if (slot.item && S_ISDIR(slot.item->type)) return slot.item->child;
     COWFS_ASSIGN(const InodeNumber inode, store_.allocate_inode());
     COWFS_ASSIGN(const InodeRecord root, load_inode(view, facts_.id, kRootInode));
@@ -116,6 +120,8 @@ class VolumeRepair {
 
 }  // namespace
 
-Result<ProblemList> repair_volume(Store& store, const VolumeFacts& facts) { return VolumeRepair(store, facts).run(); }
+Result<ProblemList> repair_volume(Store& store, const VolumeFacts& facts) {
+  return VolumeRepair(store, facts).run();
+}
 
 }  // namespace cowfs

@@ -1,7 +1,9 @@
-// Mends what the items of one volume mean, in a store that is open: phase after phase of volume_check.h, by transactions.
+// Mends what the items of one volume mean, in a store that is open: phase after phase of
+// volume_check.h, by transactions.
 //
-// Each phase scans anew and is done when its transactions are committed; the whole goes around until a round finds nothing. A read-only
-// volume is mended, too: what is damaged in it is no snapshot of anything. Cut off anywhere, the next repair goes on.
+// Each phase scans anew and is done when its transactions are committed; the whole goes around
+// until a round finds nothing. A read-only volume is mended, too: what is damaged in it is no
+// snapshot of anything. Cut off anywhere, the next repair goes on.
 #pragma once
 
 #include "lib/volume/volume_check.h"

@@ -13,12 +13,15 @@
 
 namespace cowfs {
 
-std::uint64_t link_hash(InodeNumber child, InodeNumber directory, std::uint64_t cookie, std::string_view name, mode_t type) {
-  const std::uint64_t fields[] = {raw(child), raw(directory), cookie, type, XXH3_64bits(name.data(), name.size())};
+std::uint64_t link_hash(InodeNumber child, InodeNumber directory, std::uint64_t cookie,
+                        std::string_view name, mode_t type) {
+  const std::uint64_t fields[] = {raw(child), raw(directory), cookie, type,
+                                  XXH3_64bits(name.data(), name.size())};
   return XXH3_64bits(fields, sizeof fields);
 }
 
-Result<VolumeFindings> check_volume(VolumeItems& items, const VolumeFacts& facts, std::optional<CheckPhase> phase) {
+Result<VolumeFindings> check_volume(VolumeItems& items, const VolumeFacts& facts,
+                                    std::optional<CheckPhase> phase) {
   return VolumeScan(items, facts, phase).run();
 }
 
@@ -28,7 +31,8 @@ Result<VolumeFindings> VolumeScan::run() {
   begin_inode(InodeNumber{~std::uint64_t{0}});
   check_root();
   check_orphans();
-  if ((look_at_links_ || names_sum_ != parents_sum_) && wants(CheckPhase::kLinks)) COWFS_TRY(check_links(items_, facts_, findings_));
+  if ((look_at_links_ || names_sum_ != parents_sum_) && wants(CheckPhase::kLinks))
+    COWFS_TRY(check_links(items_, facts_, findings_));
   if (wants(CheckPhase::kNames)) check_reachability();
   return std::move(findings_);
 }
@@ -50,7 +54,8 @@ Problem VolumeScan::problem_of(std::string_view code, Severity severity, std::st
 }
 
 void VolumeScan::add_lost(const LostNode& lost) {
-  Problem problem{"node-lost", Severity::kLoss, "what a damaged node held is lost: " + describe_range(lost.from, lost.to)};
+  Problem problem{"node-lost", Severity::kLoss,
+                  "what a damaged node held is lost: " + describe_range(lost.from, lost.to)};
   report(CheckPhase::kItems, std::move(problem));
   now_.lost.push_back(lost);
   last_lost_ = lost;
@@ -74,11 +79,14 @@ void VolumeScan::add(std::string_view key, std::string_view value) {
                         (inode == kRootInode || raw(inode) >= raw(kFirstFreeInode) ||
                          (raw(inode) == kOrphanKeyInode && kind_of(key) == KeyKind::kOrphan));
   if (!possible) {
-    return report(CheckPhase::kItems, {"item", Severity::kSafe, "an item of an inode that cannot exist: " + describe_key(key)},
-                  {erase(key)});
+    return report(
+        CheckPhase::kItems,
+        {"item", Severity::kSafe, "an item of an inode that cannot exist: " + describe_key(key)},
+        {erase(key)});
   }
   if (kind_of(key) != KeyKind::kAttribute) end_attribute();
-  const bool stray = !now_.record && kind_of(key) >= KeyKind::kParent && kind_of(key) != KeyKind::kExtent;
+  const bool stray =
+      !now_.record && kind_of(key) >= KeyKind::kParent && kind_of(key) != KeyKind::kExtent;
   if (stray && kind_of(key) < KeyKind::kOrphan) now_.stray_keys.emplace_back(key);
   switch (kind_of(key)) {
     case KeyKind::kOrphan: return add_orphan(key, value);
@@ -91,16 +99,20 @@ void VolumeScan::add(std::string_view key, std::string_view value) {
     case KeyKind::kOwnObject: return add_own_object(key, value);
     default: break;
   }
-  report(CheckPhase::kItems, {"item-unknown", Severity::kNote, "an item of a kind that is not known: " + describe_key(key)});
+  report(CheckPhase::kItems, {"item-unknown", Severity::kNote,
+                              "an item of a kind that is not known: " + describe_key(key)});
 }
 
 void VolumeScan::add_orphan(std::string_view key, std::string_view value) {
   ByteReader rest(rest_of(key));
   const InodeNumber inode{rest.be<std::uint64_t>()};
   const auto state = decode_orphan(value);
-  const bool sound = raw(now_.inode) == kOrphanKeyInode && rest.done() && raw(inode) >= raw(kFirstFreeInode) && raw(inode) < kInodeLimit && state;
+  const bool sound = raw(now_.inode) == kOrphanKeyInode && rest.done() &&
+                     raw(inode) >= raw(kFirstFreeInode) && raw(inode) < kInodeLimit && state;
   if (sound) orphans_[inode] = *state;
-  else report(CheckPhase::kItems, {"orphan", Severity::kSafe, "the item of an orphan makes no sense"}, {erase(key)});
+  else
+    report(CheckPhase::kItems, {"orphan", Severity::kSafe, "the item of an orphan makes no sense"},
+           {erase(key)});
 }
 
 void VolumeScan::add_record(std::string_view key, std::string_view value) {
@@ -113,7 +125,10 @@ void VolumeScan::add_record(std::string_view key, std::string_view value) {
 
 void VolumeScan::add_name(std::string_view key, std::string_view value) {
   const auto item = decode_name(key, value);
-  if (!item) return report(CheckPhase::kItems, problem_of("name", Severity::kSafe, "an entry of the directory makes no sense"), {erase(key)});
+  if (!item)
+    return report(CheckPhase::kItems,
+                  problem_of("name", Severity::kSafe, "an entry of the directory makes no sense"),
+                  {erase(key)});
   const std::uint64_t hash = item->cookie - item->cookie % kNamesOfOneHash;
   if (hash != now_.hash) now_.same_hash.clear();
   now_.hash = hash;
@@ -138,7 +153,10 @@ void VolumeScan::add_parent(std::string_view key, std::string_view value) {
   const InodeNumber directory{rest.be<std::uint64_t>()};
   const auto cookie = rest.be<std::uint64_t>();
   if (!rest.done() || !check_new_name(value) || now_.inode == kRootInode) {
-    return report(CheckPhase::kItems, problem_of("parent", Severity::kSafe, "what says where its name is makes no sense"), {erase(key)});
+    return report(
+        CheckPhase::kItems,
+        problem_of("parent", Severity::kSafe, "what says where its name is makes no sense"),
+        {erase(key)});
   }
   if (now_.parents++ == 0) now_.first_parent = {directory, cookie, std::string(value)};
   // Without a record there is no type, and the sums will differ.
@@ -149,13 +167,15 @@ void VolumeScan::add_parent(std::string_view key, std::string_view value) {
 void VolumeScan::add_attribute(std::string_view key, std::string_view value) {
   const std::string_view rest = rest_of(key);
   const std::size_t end = rest.find('\0');
-  const bool named = end != 0 && end != rest.npos && end <= kAttributeNameLimit && rest.size() == end + 1 + sizeof(std::uint16_t);
+  const bool named = end != 0 && end != rest.npos && end <= kAttributeNameLimit &&
+                     rest.size() == end + 1 + sizeof(std::uint16_t);
   const std::string_view name = named ? rest.substr(0, end) : rest;
   if (name != now_.attribute || now_.attribute_keys.empty()) {
     end_attribute();
     now_.attribute = name;
   }
-  const auto chunk = named ? ByteReader(rest.substr(end + 1)).be<std::uint16_t>() : std::uint16_t{0};
+  const auto chunk =
+      named ? ByteReader(rest.substr(end + 1)).be<std::uint16_t>() : std::uint16_t{0};
   const std::size_t before = now_.attribute_keys.size();
   const bool follows = named && chunk == before && now_.attribute_size == before * kMaxValueSize;
   now_.attribute_damaged = now_.attribute_damaged || !follows;
@@ -168,7 +188,10 @@ void VolumeScan::end_attribute() {
   if (now_.attribute_damaged || now_.attribute_size > kAttributeValueLimit) {
     std::vector<VolumeMend> mends;
     for (const std::string& key : now_.attribute_keys) mends.push_back(erase(key));
-    report(CheckPhase::kItems, problem_of("attribute", Severity::kLoss, "an extended attribute is damaged: " + now_.attribute), std::move(mends));
+    report(CheckPhase::kItems,
+           problem_of("attribute", Severity::kLoss,
+                      "an extended attribute is damaged: " + now_.attribute),
+           std::move(mends));
   } else if (now_.attribute == "security.capability") {
     now_.has_capability = true;
   }
@@ -189,27 +212,35 @@ void VolumeScan::add_target(std::string_view key, std::string_view value) {
 
 void VolumeScan::add_extent(std::string_view key, std::string_view value) {
   const auto extent = decode_extent(key, value);
-  if (!extent) return report(CheckPhase::kItems, problem_of("extent", Severity::kLoss, "where some of its data lies makes no sense"), {erase(key)});
+  if (!extent)
+    return report(
+        CheckPhase::kItems,
+        problem_of("extent", Severity::kLoss, "where some of its data lies makes no sense"),
+        {erase(key)});
   const std::uint64_t size = now_.record ? blocks_for(now_.record->size) : kFileBlockLimit;
   const bool past_end = extent->file_block >= size;
   const bool crosses = extent->file_block / kWindowBlocks != (extent->end() - 1) / kWindowBlocks;
-  const char* why = !may_be(&InodeRecord::is_regular)     ? "something that is no file has data"
-                    : extent->file_block < now_.next_block ? "two pieces of data lie in one place of the file"
-                    : crosses || extent->end() > kFileBlockLimit ? "where some of its data lies makes no sense"
-                    : !facts_.is_there(extent->blocks)     ? "data is missing from the store"
-                                                           : nullptr;
+  const char* why =
+      !may_be(&InodeRecord::is_regular)      ? "something that is no file has data"
+      : extent->file_block < now_.next_block ? "two pieces of data lie in one place of the file"
+      : crosses || extent->end() > kFileBlockLimit ? "where some of its data lies makes no sense"
+      : !facts_.is_there(extent->blocks)           ? "data is missing from the store"
+                                                   : nullptr;
   const bool truncating = now_.record && (now_.record->flags & kInodeTruncating) != 0;
   if (why == nullptr && past_end && !truncating) why = "there is data past the end";
   if (why != nullptr) {
     const Severity severity = past_end ? Severity::kSafe : Severity::kLoss;
-    const std::string where = ": " + std::to_string(extent->blocks.count * kBlockSize) + " bytes from offset " +
+    const std::string where = ": " + std::to_string(extent->blocks.count * kBlockSize) +
+                              " bytes from offset " +
                               std::to_string(extent->file_block << kBlockShift);
-    return report(CheckPhase::kItems, problem_of("extent", severity, why + where), {erase(key, extent->blocks)});
+    return report(CheckPhase::kItems, problem_of("extent", severity, why + where),
+                  {erase(key, extent->blocks)});
   }
   if (extent->birth > facts_.shared_at && facts_.is_shared(extent->blocks)) {
     Extent mended = *extent;
     mended.birth = kBirthShared;
-    report(CheckPhase::kItems, problem_of("extent", Severity::kSafe, "data counts as this file's alone and is not"),
+    report(CheckPhase::kItems,
+           problem_of("extent", Severity::kSafe, "data counts as this file's alone and is not"),
            {{std::string(key), encode_extent(mended), std::nullopt}});
   }
   now_.next_block = extent->end();
@@ -223,8 +254,12 @@ void VolumeScan::add_own_object(std::string_view key, std::string_view value) {
   const auto window = rest.be<std::uint32_t>();
   const ObjectNumber object{reader.le<std::uint64_t>()};
   reader.le<std::uint64_t>();
-  const bool sound = rest.done() && reader.done() && may_be(&InodeRecord::is_regular) && facts_.is_own_object(object, window);
-  if (!sound) report(CheckPhase::kItems, problem_of("own-object", Severity::kSafe, "the object that it grows in makes no sense"), {erase(key)});
+  const bool sound = rest.done() && reader.done() && may_be(&InodeRecord::is_regular) &&
+                     facts_.is_own_object(object, window);
+  if (!sound)
+    report(CheckPhase::kItems,
+           problem_of("own-object", Severity::kSafe, "the object that it grows in makes no sense"),
+           {erase(key)});
 }
 
 std::string path_in(VolumeItems& items, InodeNumber inode) {
@@ -233,7 +268,8 @@ std::string path_in(VolumeItems& items, InodeNumber inode) {
   for (int depth = 0; inode != kRootInode && depth < kMaxDepth; ++depth) {
     const std::string prefix = key_of(inode, KeyKind::kParent).take();
     const auto item = items.first_from(prefix);
-    ByteReader rest(item && has_prefix(item->key, prefix) ? rest_of(item->key) : std::string_view{});
+    ByteReader rest(item && has_prefix(item->key, prefix) ? rest_of(item->key)
+                                                          : std::string_view{});
     const InodeNumber directory{rest.be<std::uint64_t>()};
     rest.be<std::uint64_t>();
     if (!rest.done()) return "#" + std::to_string(raw(inode)) + (path.empty() ? "" : "/" + path);

@@ -1,4 +1,5 @@
-// The scan behind check_volume(): item by item, and what is known of the inode under way. Private to the check.
+// The scan behind check_volume(): item by item, and what is known of the inode under way. Private
+// to the check.
 #pragma once
 
 #include <map>
@@ -57,7 +58,8 @@ class VolumeScan {
     InodeNumber inode{};
     InodeNumber parent{};
     std::uint64_t cookie = 0;
-    bool is_top = false;  // the root, an orphan, the root of a copy under way: not reached from above
+    bool is_top =
+        false;  // the root, an orphan, the root of a copy under way: not reached from above
   };
 
   void add(std::string_view key, std::string_view value);
@@ -97,7 +99,9 @@ class VolumeScan {
     return {std::string(key), std::nullopt, released};
   }
   /// Whether the mode allows it; an inode whose record is gone may have anything.
-  bool may_be(bool (InodeRecord::*type)() const) const { return !now_.record || ((*now_.record).*type)(); }
+  bool may_be(bool (InodeRecord::*type)() const) const {
+    return !now_.record || ((*now_.record).*type)();
+  }
 
   VolumeItems& items_;
   const VolumeFacts& facts_;
@@ -115,6 +119,7 @@ class VolumeScan {
 };
 
 /// One entry as a number: the same from both sides.
-std::uint64_t link_hash(InodeNumber child, InodeNumber directory, std::uint64_t cookie, std::string_view name, mode_t type);
+std::uint64_t link_hash(InodeNumber child, InodeNumber directory, std::uint64_t cookie,
+                        std::string_view name, mode_t type);
 
 }  // namespace cowfs

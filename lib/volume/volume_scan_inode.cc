@@ -14,7 +14,8 @@ namespace {
 constexpr mode_t kModeOfNewFiles = 0600;
 constexpr mode_t kModeOfNewDirectories = 0700;
 
-/// A key that may be cut short, as separators in inner nodes are, as the file block of an extent of this inode.
+/// A key that may be cut short, as separators in inner nodes are, as the file block of an extent of
+/// this inode.
 std::uint64_t block_at(InodeNumber inode, std::string_view key, std::uint64_t beyond) {
   const std::string first = key_of(inode, KeyKind::kExtent).take();
   if (key <= first) return 0;
@@ -40,7 +41,8 @@ void VolumeScan::end_inode() {
   put_right(right);
 }
 
-// Its items are still there: it gets a record that suits them. Nothing but parent items: it is gone.
+// Its items are still there: it gets a record that suits them. Nothing but parent items: it is
+// gone.
 void VolumeScan::make_record_anew() {
   const bool is_directory = now_.names > 0 || now_.inode == kRootInode;
   const bool is_link = !now_.target_keys.empty() && now_.target_size <= kSymlinkLimit;
@@ -53,17 +55,24 @@ void VolumeScan::make_record_anew() {
     return report(CheckPhase::kItems, std::move(problem), std::move(mends));
   }
   InodeRecord record;
-  record.mode = is_directory ? S_IFDIR | kModeOfNewDirectories : is_link ? S_IFLNK | 0777 : S_IFREG | kModeOfNewFiles;
+  record.mode = is_directory ? S_IFDIR | kModeOfNewDirectories
+                : is_link    ? S_IFLNK | 0777
+                             : S_IFREG | kModeOfNewFiles;
   if (root_) record.uid = root_->uid, record.gid = root_->gid;
-  record.link_count = is_directory ? 2 + now_.subdirectories : std::max(now_.parents, std::uint32_t{1});
-  record.size = is_directory ? now_.names_size : is_link ? now_.target_size : std::min(now_.next_block << kBlockShift, kFileSizeLimit);
+  record.link_count =
+      is_directory ? 2 + now_.subdirectories : std::max(now_.parents, std::uint32_t{1});
+  record.size = is_directory ? now_.names_size
+                : is_link    ? now_.target_size
+                             : std::min(now_.next_block << kBlockShift, kFileSizeLimit);
   record.blocks = is_file ? now_.blocks : 0;
   record.access_time = record.modify_time = record.change_time = record.birth_time = now();
   report(CheckPhase::kItems,
-         problem_of("inode", Severity::kLoss, "owner, permissions and times are lost; its contents are kept"),
+         problem_of("inode", Severity::kLoss,
+                    "owner, permissions and times are lost; its contents are kept"),
          {{inode_key(now_.inode), encode_inode(record), std::nullopt}});
   if (is_directory) {
-    directories_.push_back({now_.inode, now_.first_parent.directory, now_.first_parent.cookie, now_.inode == kRootInode});
+    directories_.push_back({now_.inode, now_.first_parent.directory, now_.first_parent.cookie,
+                            now_.inode == kRootInode});
   }
 }
 
@@ -72,18 +81,22 @@ void VolumeScan::check_orphan() {
   const bool truncating = (now_.record->flags & kInodeTruncating) != 0;
   if (orphan == orphans_.end()) {
     if (!truncating) return;
-    return report(CheckPhase::kItems, problem_of("orphan", Severity::kSafe, "an unfinished truncation is not noted"),
-                  {{orphan_key(now_.inode), encode_truncated_orphan(now_.record->size), std::nullopt}});
+    return report(
+        CheckPhase::kItems,
+        problem_of("orphan", Severity::kSafe, "an unfinished truncation is not noted"),
+        {{orphan_key(now_.inode), encode_truncated_orphan(now_.record->size), std::nullopt}});
   }
   const bool truncated = orphan->second == OrphanState::kTruncated;
   const bool staged = orphan->second == OrphanState::kStaged;
-  const char* why = truncated && !truncating                       ? "a truncation is noted that is not under way"
-                    : !truncated && now_.parents > 0               ? "it has a name and counts as an orphan"
-                    : staged && !now_.record->is_directory()       ? "something that is no directory counts as a copy under way"
-                    : !truncated && now_.inode == kRootInode       ? "the root counts as an orphan"
-                                                                   : nullptr;
+  const char* why = truncated && !truncating         ? "a truncation is noted that is not under way"
+                    : !truncated && now_.parents > 0 ? "it has a name and counts as an orphan"
+                    : staged && !now_.record->is_directory()
+                        ? "something that is no directory counts as a copy under way"
+                    : !truncated && now_.inode == kRootInode ? "the root counts as an orphan"
+                                                             : nullptr;
   if (why == nullptr) return;
-  report(CheckPhase::kItems, problem_of("orphan", Severity::kSafe, why), {erase(orphan_key(now_.inode))});
+  report(CheckPhase::kItems, problem_of("orphan", Severity::kSafe, why),
+         {erase(orphan_key(now_.inode))});
   orphans_.erase(orphan);
 }
 
@@ -94,12 +107,14 @@ void VolumeScan::check_names() {
   const bool is_directory = now_.record->is_directory();
   const bool is_root = now_.inode == kRootInode;
   if (now_.parents == 0 && !is_root && !is_orphan) {
-    report(CheckPhase::kNames, problem_of("no-name", Severity::kSafe, "it has no name: it goes to lost+found"));
+    report(CheckPhase::kNames,
+           problem_of("no-name", Severity::kSafe, "it has no name: it goes to lost+found"));
     if (phase_) findings_.to_reconnect.push_back(now_.inode);
   }
   if (!is_directory) return;
   if (now_.parents > 1) look_at_links_ = true;
-  directories_.push_back({now_.inode, now_.first_parent.directory, now_.first_parent.cookie, is_root || is_orphan || now_.parents == 0});
+  directories_.push_back({now_.inode, now_.first_parent.directory, now_.first_parent.cookie,
+                          is_root || is_orphan || now_.parents == 0});
 }
 
 void VolumeScan::check_directory(InodeRecord& right) {
@@ -109,8 +124,10 @@ void VolumeScan::check_directory(InodeRecord& right) {
   right.size = now_.names_size;
   right.blocks = 0;
   if (unlinked && now_.names > 0) {
-    report(CheckPhase::kItems, problem_of("orphan", Severity::kSafe, "a directory that is not empty counts as an orphan"),
-           {erase(orphan_key(now_.inode))});
+    report(
+        CheckPhase::kItems,
+        problem_of("orphan", Severity::kSafe, "a directory that is not empty counts as an orphan"),
+        {erase(orphan_key(now_.inode))});
   }
 }
 
@@ -128,7 +145,9 @@ void VolumeScan::check_symlink() {
   if (now_.target_size == now_.record->size && now_.target_size > 0) return;
   std::vector<VolumeMend> mends{erase(inode_key(now_.inode))};
   for (const std::string& key : now_.target_keys) mends.push_back(erase(key));
-  report(CheckPhase::kItems, problem_of("symlink", Severity::kLoss, "the target of the symbolic link is lost"), std::move(mends));
+  report(CheckPhase::kItems,
+         problem_of("symlink", Severity::kLoss, "the target of the symbolic link is lost"),
+         std::move(mends));
 }
 
 void VolumeScan::put_right(const InodeRecord& found) {
@@ -153,9 +172,11 @@ void VolumeScan::put_right(const InodeRecord& found) {
   if (right.blocks < kept.blocks && kept.is_regular()) {
     severity = Severity::kLoss;
     code = "data-lost";
-    text = std::to_string(kept.blocks - right.blocks) + " blocks of its data are lost" + what_is_lost() + "; " + text;
+    text = std::to_string(kept.blocks - right.blocks) + " blocks of its data are lost" +
+           what_is_lost() + "; " + text;
   }
-  report(CheckPhase::kCounts, problem_of(code, severity, std::move(text)), {{inode_key(now_.inode), encode_inode(right), std::nullopt}});
+  report(CheckPhase::kCounts, problem_of(code, severity, std::move(text)),
+         {{inode_key(now_.inode), encode_inode(right), std::nullopt}});
 }
 
 std::string VolumeScan::what_is_lost() const {
@@ -165,7 +186,8 @@ std::string VolumeScan::what_is_lost() const {
     const std::uint64_t from = block_at(now_.inode, lost.from, end);
     const std::uint64_t to = lost.to ? block_at(now_.inode, *lost.to, end) : end;
     if (from >= to) return;
-    text += (text.empty() ? ", of offsets " : ", ") + std::to_string(from << kBlockShift) + " to " + std::to_string(to << kBlockShift);
+    text += (text.empty() ? ", of offsets " : ", ") + std::to_string(from << kBlockShift) + " to " +
+            std::to_string(to << kBlockShift);
   };
   std::ranges::for_each(now_.lost, add);
   std::ranges::for_each(facts_.lost, add);

@@ -35,8 +35,9 @@ TEST(Ioctl, EachRequestHasItsOwnNumber) {
   const std::set<unsigned> numbers = {
       kIoctlDescribeDaemon, kIoctlDescribeVolume, kIoctlDescribeSpace,
       kIoctlListVolumes,    kIoctlCreateVolume,   kIoctlDeleteVolume,
-      kIoctlRenameVolume,   kIoctlSyncStore,      kIoctlLocateBlock};
-  EXPECT_EQ(numbers.size(), 9u);
+      kIoctlRenameVolume,   kIoctlSyncStore,      kIoctlLocateBlock,
+      kIoctlHoldCheckpoint};
+  EXPECT_EQ(numbers.size(), 10u);
 }
 
 }  // namespace

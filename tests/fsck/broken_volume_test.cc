@@ -1,4 +1,5 @@
-// Items of a volume that contradict each other, one way at a time: found, mended, and nothing else harmed.
+// Items of a volume that contradict each other, one way at a time: found, mended, and nothing else
+// harmed.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -20,7 +21,8 @@ using testing::Contains;
 using testing::Field;
 using testing::IsEmpty;
 
-/// What is broken: a volume that holds dir/file (three blocks), dir/link, dir/sub/, dir/symlink (two chunks), dir/other.
+/// What is broken: a volume that holds dir/file (three blocks), dir/link, dir/sub/, dir/symlink
+/// (two chunks), dir/other.
 struct Scene {
   Store& store;
   VolumeId volume{};
@@ -35,7 +37,9 @@ struct Scene {
     ReadView view(store);
     return *find_name(view, volume, in, text, store.name_seed())->item;
   }
-  std::string name_key_of(std::string_view text) const { return name_key(directory, name(text, directory).cookie); }
+  std::string name_key_of(std::string_view text) const {
+    return name_key(directory, name(text, directory).cookie);
+  }
   std::string parent_key_of(std::string_view text) const {
     const NameItem item = name(text, directory);
     return key_of(item.child, KeyKind::kParent).be(raw(directory)).be(item.cookie).take();
@@ -83,13 +87,16 @@ class BrokenVolume : public testing::TestWithParam<Breakage> {
     const std::string bytes(3 * kBlockSize, 'f');
     ASSERT_THAT(main.write(owner(), file_, 0, std::as_bytes(std::span(bytes)), false), IsOk());
     ASSERT_THAT(main.link(owner(), file_, directory_, "link"), IsOk());
-    ASSERT_THAT(main.set_extended_attribute(owner(), file_, "user.long", std::string(2000, 'a'), AttributeMode::kAny), IsOk());
+    ASSERT_THAT(main.set_extended_attribute(owner(), file_, "user.long", std::string(2000, 'a'),
+                                            AttributeMode::kAny),
+                IsOk());
     sub_ = main.make_directory(owner(), directory_, "sub", 0755)->inode;
     ASSERT_THAT(main.make_directory(owner(), sub_, "below", 0755), IsOk());
     symlink_ = main.make_symlink(owner(), directory_, "symlink", std::string(1000, 't'))->inode;
     other_ = main.make_node(owner(), directory_, "other", S_IFREG | 0600, 0)->inode;
     ASSERT_THAT(main.write(owner(), other_, 0, std::as_bytes(std::span(bytes)), false), IsOk());
-    ASSERT_THAT((*opened)->create_volume(owner(), kMainVolume, "snapshot", VolumeKind::kSnapshot), IsOk());
+    ASSERT_THAT((*opened)->create_volume(owner(), kMainVolume, "snapshot", VolumeKind::kSnapshot),
+                IsOk());
     ASSERT_THAT((*opened)->close(), IsOk());
     before_ = read_all(storage_);
   }
@@ -121,23 +128,28 @@ TEST_P(BrokenVolume, IsFoundAndMended) {
     if (HasFatalFailure()) return;
     const auto found = check_store(storage_);
     ASSERT_THAT(found, IsOk());
-    EXPECT_THAT(found->problems.kept(), Contains(AllOf(Field(&Problem::code, breakage.code), Field(&Problem::volume, volume))))
+    EXPECT_THAT(found->problems.kept(), Contains(AllOf(Field(&Problem::code, breakage.code),
+                                                       Field(&Problem::volume, volume))))
         << text_of(found->problems);
     const auto mended = repair_store(storage_);
     ASSERT_THAT(mended, IsOk()) << text_of(found->problems);
     const auto after = check_store(storage_);
     ASSERT_THAT(after, IsOk());
-    EXPECT_TRUE(after->problems.clean()) << text_of(found->problems) << "mended:\n" << text_of(*mended) << "left:\n" << text_of(after->problems);
+    EXPECT_TRUE(after->problems.clean()) << text_of(found->problems) << "mended:\n"
+                                         << text_of(*mended) << "left:\n"
+                                         << text_of(after->problems);
   }
   std::set<std::string> allowed;
   for (const std::string& path : breakage.changed) {
     allowed.insert("main:" + path);
     allowed.insert("snapshot:" + path);
   }
-  for (const std::string& path : differences(before_, read_all(storage_))) EXPECT_TRUE(allowed.contains(path)) << path;
+  for (const std::string& path : differences(before_, read_all(storage_)))
+    EXPECT_TRUE(allowed.contains(path)) << path;
 }
 
-void change_record(const Scene& s, Transaction& t, InodeNumber inode, const std::function<void(InodeRecord&)>& change) {
+void change_record(const Scene& s, Transaction& t, InodeNumber inode,
+                   const std::function<void(InodeRecord&)>& change) {
   InodeRecord record = s.record(inode);
   change(record);
   put_inode(t, s.volume, inode, record);
@@ -148,109 +160,234 @@ std::string chunk_key_of(InodeNumber inode, const char* name, std::uint16_t chun
 }
 
 const Breakage kBreakages[] = {
-    {"an_entry_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, s.name_key_of("file")); }, "link", {}},
-    {"a_parent_item_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, s.parent_key_of("link")); }, "link", {}},
-    {"both_items_are_gone", [](const Scene& s, Transaction& t) {
+    {"an_entry_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, s.name_key_of("file")); },
+     "link",
+     {}},
+    {"a_parent_item_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, s.parent_key_of("link")); },
+     "link",
+     {}},
+    {"both_items_are_gone",
+     [](const Scene& s, Transaction& t) {
        t.erase(s.volume, s.name_key_of("other"));
        t.erase(s.volume, s.parent_key_of("other"));
-     }, "no-name", {"dir/other"}},
-    {"a_directory_has_no_name", [](const Scene& s, Transaction& t) {
+     },
+     "no-name",
+     {"dir/other"}},
+    {"a_directory_has_no_name",
+     [](const Scene& s, Transaction& t) {
        t.erase(s.volume, s.name_key_of("sub"));
        t.erase(s.volume, s.parent_key_of("sub"));
-     }, "no-name", {"dir/sub", "dir/sub/below"}},
-    {"an_inode_is_gone", [](const Scene& s, Transaction& t) {
+     },
+     "no-name",
+     {"dir/sub", "dir/sub/below"}},
+    {"an_inode_is_gone",
+     [](const Scene& s, Transaction& t) {
        t.erase(s.volume, inode_key(s.other));
        t.erase(s.volume, extent_key(s.other, 0));
        t.release(s.extent(s.other).blocks);
-     }, "link", {"dir/other"}},
-    {"the_record_of_a_file_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.file)); }, "inode", {}},
-    {"the_record_of_a_directory_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.sub)); }, "inode", {}},
-    {"the_record_of_a_link_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.symlink)); }, "inode", {}},
-    {"a_record_makes_no_sense", [](const Scene& s, Transaction& t) { t.put(s.volume, inode_key(s.file), "?"); }, "inode", {}},
-    {"the_root_is_gone", [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(kRootInode)); }, "inode", {}},
-    {"a_link_count_is_wrong", [](const Scene& s, Transaction& t) { change_record(s, t, s.file, [](InodeRecord& r) { r.link_count = 7; }); }, "link-count", {}},
-    {"a_directory_counts_wrong", [](const Scene& s, Transaction& t) {
+     },
+     "link",
+     {"dir/other"}},
+    {"the_record_of_a_file_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.file)); },
+     "inode",
+     {}},
+    {"the_record_of_a_directory_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.sub)); },
+     "inode",
+     {}},
+    {"the_record_of_a_link_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(s.symlink)); },
+     "inode",
+     {}},
+    {"a_record_makes_no_sense",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, inode_key(s.file), "?"); },
+     "inode",
+     {}},
+    {"the_root_is_gone",
+     [](const Scene& s, Transaction& t) { t.erase(s.volume, inode_key(kRootInode)); },
+     "inode",
+     {}},
+    {"a_link_count_is_wrong",
+     [](const Scene& s, Transaction& t) {
+       change_record(s, t, s.file, [](InodeRecord& r) { r.link_count = 7; });
+     },
+     "link-count",
+     {}},
+    {"a_directory_counts_wrong",
+     [](const Scene& s, Transaction& t) {
        change_record(s, t, s.directory, [](InodeRecord& r) { r.link_count = 9, r.size = 1; });
-     }, "link-count", {}},
-    {"blocks_are_too_many", [](const Scene& s, Transaction& t) { change_record(s, t, s.file, [](InodeRecord& r) { r.blocks = 1; }); }, "inode", {}},
-    {"data_is_gone", [](const Scene& s, Transaction& t) {
+     },
+     "link-count",
+     {}},
+    {"blocks_are_too_many",
+     [](const Scene& s, Transaction& t) {
+       change_record(s, t, s.file, [](InodeRecord& r) { r.blocks = 1; });
+     },
+     "inode",
+     {}},
+    {"data_is_gone",
+     [](const Scene& s, Transaction& t) {
        t.erase(s.volume, extent_key(s.other, 0));
        t.release(s.extent(s.other).blocks);
-     }, "data-lost", {"dir/other"}},
-    {"a_flag_is_wrong", [](const Scene& s, Transaction& t) {
+     },
+     "data-lost",
+     {"dir/other"}},
+    {"a_flag_is_wrong",
+     [](const Scene& s, Transaction& t) {
        change_record(s, t, s.file, [](InodeRecord& r) { r.flags = kInodeHasCapability; });
-     }, "inode", {}},
-    {"a_truncation_is_not_noted", [](const Scene& s, Transaction& t) {
+     },
+     "inode",
+     {}},
+    {"a_truncation_is_not_noted",
+     [](const Scene& s, Transaction& t) {
        change_record(s, t, s.file, [](InodeRecord& r) { r.flags = kInodeTruncating; });
-     }, "orphan", {}},
-    {"a_truncation_is_noted_for_nothing", [](const Scene& s, Transaction& t) {
+     },
+     "orphan",
+     {}},
+    {"a_truncation_is_noted_for_nothing",
+     [](const Scene& s, Transaction& t) {
        t.put(s.volume, orphan_key(s.file), encode_truncated_orphan(1));
-     }, "orphan", {}},
-    {"an_orphan_has_a_name", [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(s.file), ""); }, "orphan", {}},
-    {"an_orphan_is_gone", [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(InodeNumber{99999}), ""); }, "orphan", {}},
-    {"an_orphan_item_makes_no_sense", [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(s.file), "xyz"); }, "orphan", {}},
-    {"an_attribute_has_a_gap", [](const Scene& s, Transaction& t) { t.erase(s.volume, chunk_key_of(s.file, "user.long", 1)); }, "attribute", {"dir/file", "dir/link"}},
-    {"an_attribute_has_no_name", [](const Scene& s, Transaction& t) {
+     },
+     "orphan",
+     {}},
+    {"an_orphan_has_a_name",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(s.file), ""); },
+     "orphan",
+     {}},
+    {"an_orphan_is_gone",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(InodeNumber{99999}), ""); },
+     "orphan",
+     {}},
+    {"an_orphan_item_makes_no_sense",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, orphan_key(s.file), "xyz"); },
+     "orphan",
+     {}},
+    {"an_attribute_has_a_gap",
+     [](const Scene& s, Transaction& t) {
+       t.erase(s.volume, chunk_key_of(s.file, "user.long", 1));
+     },
+     "attribute",
+     {"dir/file", "dir/link"}},
+    {"an_attribute_has_no_name",
+     [](const Scene& s, Transaction& t) {
        t.put(s.volume, key_of(s.file, KeyKind::kAttribute).bytes("rubbish").take(), "x");
-     }, "attribute", {}},
-    {"a_target_is_cut", [](const Scene& s, Transaction& t) {
+     },
+     "attribute",
+     {}},
+    {"a_target_is_cut",
+     [](const Scene& s, Transaction& t) {
        t.erase(s.volume, key_of(s.symlink, KeyKind::kSymlink).be(std::uint16_t{1}).take());
-     }, "symlink", {"dir/symlink"}},
-    {"extents_overlap", [](const Scene& s, Transaction& t) {
+     },
+     "symlink",
+     {"dir/symlink"}},
+    {"extents_overlap",
+     [](const Scene& s, Transaction& t) {
        Extent extent = s.extent(s.file);
        extent.file_block = 1;
        t.put(s.volume, extent_key(s.file, 1), encode_extent(extent));
        t.retain(extent.blocks);
-     }, "extent", {}},
-    {"data_lies_past_the_end", [](const Scene& s, Transaction& t) {
+     },
+     "extent",
+     {}},
+    {"data_lies_past_the_end",
+     [](const Scene& s, Transaction& t) {
        Extent extent = s.extent(s.file);
        extent.file_block = 100;
        t.put(s.volume, extent_key(s.file, 100), encode_extent(extent));
        t.retain(extent.blocks);
-     }, "extent", {}},
-    {"a_directory_has_data", [](const Scene& s, Transaction& t) {
+     },
+     "extent",
+     {}},
+    {"a_directory_has_data",
+     [](const Scene& s, Transaction& t) {
        t.put(s.volume, extent_key(s.sub, 0), encode_extent(s.extent(s.file)));
        t.retain(s.extent(s.file).blocks);
-     }, "extent", {}},
-    {"an_own_object_makes_no_sense", [](const Scene& s, Transaction& t) { t.put(s.volume, own_object_key(s.file, 0), std::string(16, 'x')); }, "own-object", {}},
-    {"directories_lie_in_a_circle", [](const Scene& s, Transaction& t) {
+     },
+     "extent",
+     {}},
+    {"an_own_object_makes_no_sense",
+     [](const Scene& s, Transaction& t) {
+       t.put(s.volume, own_object_key(s.file, 0), std::string(16, 'x'));
+     },
+     "own-object",
+     {}},
+    {"directories_lie_in_a_circle",
+     [](const Scene& s, Transaction& t) {
        // dir moves below dir/sub.
        const NameItem item = s.name("dir", kRootInode);
        erase_name(t, s.volume, kRootInode, item);
        put_name(t, s.volume, s.sub, item);
-     }, "circle", {"dir", "dir/file", "dir/link", "dir/sub", "dir/sub/below", "dir/symlink", "dir/other"}},
-    {"a_directory_has_two_names", [](const Scene& s, Transaction& t) {
+     },
+     "circle",
+     {"dir", "dir/file", "dir/link", "dir/sub", "dir/sub/below", "dir/symlink", "dir/other"}},
+    {"a_directory_has_two_names",
+     [](const Scene& s, Transaction& t) {
        NameItem item = s.name("sub", s.directory);
        item.name = "second";
        item.cookie = first_cookie(s.store.name_seed(), item.name);
        put_name(t, s.volume, kRootInode, item);
-     }, "link", {"dir/sub", "dir/sub/below"}},
-    {"an_entry_lies_in_a_wrong_place", [](const Scene& s, Transaction& t) {
+     },
+     "link",
+     {"dir/sub", "dir/sub/below"}},
+    {"an_entry_lies_in_a_wrong_place",
+     [](const Scene& s, Transaction& t) {
        NameItem item = s.name("file", s.directory);
        erase_name(t, s.volume, s.directory, item);
        item.cookie = 77 << 8;
        put_name(t, s.volume, s.directory, item);
-     }, "name", {"dir/file"}},
-    {"an_entry_is_there_twice", [](const Scene& s, Transaction& t) {
+     },
+     "name",
+     {"dir/file"}},
+    {"an_entry_is_there_twice",
+     [](const Scene& s, Transaction& t) {
        NameItem item = s.name("file", s.directory);
        ++item.cookie;
        put_name(t, s.volume, s.directory, item);
-     }, "name", {}},
-    {"an_entry_makes_no_sense", [](const Scene& s, Transaction& t) { t.put(s.volume, s.name_key_of("other"), "?"); }, "name", {}},
-    {"an_entry_has_a_wrong_type", [](const Scene& s, Transaction& t) {
+     },
+     "name",
+     {}},
+    {"an_entry_makes_no_sense",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, s.name_key_of("other"), "?"); },
+     "name",
+     {}},
+    {"an_entry_has_a_wrong_type",
+     [](const Scene& s, Transaction& t) {
        NameItem item = s.name("file", s.directory);
        item.type = S_IFDIR;
        t.put(s.volume, name_key(s.directory, item.cookie), encode_name(item));
-     }, "link", {}},
-    {"a_file_has_entries", [](const Scene& s, Transaction& t) {
-       put_name(t, s.volume, s.other, {first_cookie(s.store.name_seed(), "x"), s.file, S_IFREG, "x"});
-     }, "name", {}},
-    {"a_reserved_inode_has_items", [](const Scene& s, Transaction& t) { t.put(s.volume, inode_key(InodeNumber{5}), "x"); }, "item", {}},
-    {"an_inode_is_too_high", [](const Scene& s, Transaction& t) { t.put(s.volume, inode_key(InodeNumber{kInodeLimit + 1}), "x"); }, "item", {}},
-    {"only_attributes_are_left", [](const Scene& s, Transaction& t) { t.put(s.volume, chunk_key_of(InodeNumber{5000}, "user.x", 0), "x"); }, "inode", {}},
+     },
+     "link",
+     {}},
+    {"a_file_has_entries",
+     [](const Scene& s, Transaction& t) {
+       put_name(t, s.volume, s.other,
+                {first_cookie(s.store.name_seed(), "x"), s.file, S_IFREG, "x"});
+     },
+     "name",
+     {}},
+    {"a_reserved_inode_has_items",
+     [](const Scene& s, Transaction& t) { t.put(s.volume, inode_key(InodeNumber{5}), "x"); },
+     "item",
+     {}},
+    {"an_inode_is_too_high",
+     [](const Scene& s, Transaction& t) {
+       t.put(s.volume, inode_key(InodeNumber{kInodeLimit + 1}), "x");
+     },
+     "item",
+     {}},
+    {"only_attributes_are_left",
+     [](const Scene& s, Transaction& t) {
+       t.put(s.volume, chunk_key_of(InodeNumber{5000}, "user.x", 0), "x");
+     },
+     "inode",
+     {}},
 };
 
-INSTANTIATE_TEST_SUITE_P(All, BrokenVolume, testing::ValuesIn(kBreakages), [](const auto& param) { return param.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, BrokenVolume, testing::ValuesIn(kBreakages),
+                         [](const auto& param) { return param.param.name; });
 
 class LostAndFound : public BrokenVolume {};
 
@@ -258,7 +395,8 @@ TEST_P(LostAndFound, HasTheContents) {
   break_it(kMainVolume, GetParam().make);
   ASSERT_THAT(repair_store(storage_), IsOk());
   const Contents after = read_all(storage_);
-  EXPECT_EQ(after.at("main").at("lost+found/#" + std::to_string(raw(other_))), before_.at("main").at("dir/other"));
+  EXPECT_EQ(after.at("main").at("lost+found/#" + std::to_string(raw(other_))),
+            before_.at("main").at("dir/other"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, LostAndFound, testing::Values(kBreakages[2]));

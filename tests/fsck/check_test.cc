@@ -45,7 +45,8 @@ TEST(Check, ChangesNothing) {
     check(*store.storage);
     const ArraySet after = store.storage->content();
     ASSERT_EQ(before.size(), after.size());
-    for (const auto& [name, array] : before) EXPECT_TRUE(*array == *after.at(name)) << to_string(name);
+    for (const auto& [name, array] : before)
+      EXPECT_TRUE(*array == *after.at(name)) << to_string(name);
   }
 }
 
@@ -64,7 +65,8 @@ TEST(Check, NoticesEveryDamagedNodeInUse) {
   ASSERT_THAT(slots, IsOk());
   std::mt19937_64 random(3);
   auto storage = copy_of(*store.storage);
-  damage(*storage, {ArrayKind::kNodes, 0}, raw(slots->valid.front().root.id) * kNodeSize + 100, 1, random);
+  damage(*storage, {ArrayKind::kNodes, 0}, raw(slots->valid.front().root.id) * kNodeSize + 100, 1,
+         random);
   const FsckReport report = check(*storage);
   EXPECT_THAT(report.problems.kept(), Contains(HasCode("node-damaged")));
 }
@@ -73,7 +75,8 @@ TEST(Check, NoticesADamagedSlotOfTheSuperblock) {
   for (const unsigned slot : {0u, 1u}) {
     TestStore store = make_test_store(Ending::kClosed);
     std::mt19937_64 random(slot);
-    damage(*store.storage, {ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance + 90, 4, random);
+    damage(*store.storage, {ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance + 90, 4,
+           random);
     const FsckReport report = check(*store.storage);
     EXPECT_THAT(report.problems.kept(), Contains(HasCode("superblock")));
     EXPECT_EQ(report.problems.count(Severity::kLoss), 0u) << text_of(report.problems);
@@ -96,7 +99,8 @@ TEST(Check, NoticesAMissingObject) {
   ASSERT_THAT(store.storage->remove({ArrayKind::kObject, objects->front()}), IsOk());
   const FsckReport report = check(*store.storage);
   EXPECT_THAT(report.problems.kept(), Contains(HasCode("object-missing")));
-  EXPECT_THAT(report.problems.kept(), Contains(AllOf(HasCode("extent"), Field(&Problem::path, testing::Not("")))));
+  EXPECT_THAT(report.problems.kept(),
+              Contains(AllOf(HasCode("extent"), Field(&Problem::path, testing::Not("")))));
 }
 
 TEST(Check, NoticesAnObjectFileOfNobody) {

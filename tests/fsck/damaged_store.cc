@@ -34,7 +34,8 @@ std::string random_bytes(std::size_t size, std::mt19937_64& random) {
 
 class Builder {
  public:
-  Builder(FileSystem& file_system, std::mt19937_64& random) : file_system_(file_system), random_(random) {
+  Builder(FileSystem& file_system, std::mt19937_64& random)
+      : file_system_(file_system), random_(random) {
     main_ = *file_system.volume(kMainVolume);
   }
 
@@ -73,7 +74,9 @@ class Builder {
     EXPECT_THAT(main_->write(user(), file, offset, std::as_bytes(std::span(bytes)), false), IsOk());
   }
   void attribute(InodeNumber file, const std::string& name, std::size_t size) {
-    EXPECT_THAT(main_->set_extended_attribute(user(), file, name, random_bytes(size, random_), AttributeMode::kAny), IsOk());
+    EXPECT_THAT(main_->set_extended_attribute(user(), file, name, random_bytes(size, random_),
+                                              AttributeMode::kAny),
+                IsOk());
   }
   void volume(const std::string& name, VolumeKind kind) {
     EXPECT_THAT(file_system_.create_volume(user(), kMainVolume, name, kind), IsOk());
@@ -128,12 +131,14 @@ class Reader {
       InodeNumber inode;
     };
     std::vector<Entry> entries;
-    const auto read = volume_.read_directory(inode, 2, false, [&](const DirectoryEntry& entry, const Attributes*) {
-      entries.push_back({std::string(entry.name), entry.inode});
-      return true;
-    });
+    const auto read = volume_.read_directory(
+        inode, 2, false, [&](const DirectoryEntry& entry, const Attributes*) {
+          entries.push_back({std::string(entry.name), entry.inode});
+          return true;
+        });
     if (!read) found_[path + "/"] = "!" + read.error().text;
-    for (const Entry& entry : entries) read_inode(path.empty() ? entry.name : path + "/" + entry.name, entry.inode);
+    for (const Entry& entry : entries)
+      read_inode(path.empty() ? entry.name : path + "/" + entry.name, entry.inode);
   }
 
   void read_inode(const std::string& path, InodeNumber inode) {
@@ -161,7 +166,8 @@ class Reader {
     std::string out;
     const auto names = volume_.list_extended_attributes(inode);
     if (!names) return "!" + names.error().text;
-    for (const std::string& name : *names) out += " " + name + "=" + volume_.get_extended_attribute(inode, name).value_or("!");
+    for (const std::string& name : *names)
+      out += " " + name + "=" + volume_.get_extended_attribute(inode, name).value_or("!");
     return out;
   }
 
@@ -220,7 +226,8 @@ std::set<std::string> differences(const Contents& expected, const Contents& foun
   for (const auto& [volume, files] : expected) {
     const auto there = found.find(volume);
     for (const auto& [path, bytes] : files) {
-      const bool same = there != found.end() && there->second.contains(path) && there->second.at(path) == bytes;
+      const bool same =
+          there != found.end() && there->second.contains(path) && there->second.at(path) == bytes;
       if (!same) out.insert(volume + ":" + path);
     }
   }
@@ -231,7 +238,8 @@ std::unique_ptr<MemoryStorage> copy_of(MemoryStorage& storage) {
   return std::make_unique<MemoryStorage>(MemoryStorage::Options{}, storage.content());
 }
 
-void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count, std::mt19937_64& random) {
+void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count,
+            std::mt19937_64& random) {
   std::string bytes(count, '\0');
   ASSERT_THAT(storage.read(array, offset, std::as_writable_bytes(std::span(bytes))), IsOk());
   for (char& byte : bytes) byte = static_cast<char>(byte ^ static_cast<char>(1 + random() % 255));
@@ -241,8 +249,9 @@ void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::
 std::string text_of(const ProblemList& problems) {
   std::string out;
   for (const Problem& problem : problems.kept()) {
-    out += std::string(problem.code) + (problem.severity == Severity::kLoss ? "! " : " ") + problem.volume + ":" + problem.path + " #" +
-           std::to_string(problem.inode) + " " + problem.text + "\n";
+    out += std::string(problem.code) + (problem.severity == Severity::kLoss ? "! " : " ") +
+           problem.volume + ":" + problem.path + " #" + std::to_string(problem.inode) + " " +
+           problem.text + "\n";
   }
   return out;
 }

@@ -16,7 +16,8 @@
 
 namespace cowfs {
 
-/// By volume, then by path: "f:" and the bytes of a file, "l:" and the target of a link, "d:" for a directory; with its attributes.
+/// By volume, then by path: "f:" and the bytes of a file, "l:" and the target of a link, "d:" for a
+/// directory; with its attributes.
 using Contents = std::map<std::string, std::map<std::string, std::string>>;
 
 enum class Ending { kClosed, kKilled };
@@ -26,10 +27,12 @@ struct TestStore {
   Contents contents;
 };
 
-/// Directories, files of all sizes, links, attributes, snapshots, forks, deletions. The same bytes for the same seed.
+/// Directories, files of all sizes, links, attributes, snapshots, forks, deletions. The same bytes
+/// for the same seed.
 TestStore make_test_store(Ending ending, std::uint64_t seed = 1);
 
-/// All that can be read through the store; "!" and the error for what cannot. It must open, and verify() must be content.
+/// All that can be read through the store; "!" and the error for what cannot. It must open, and
+/// verify() must be content.
 Contents read_all(MemoryStorage& storage);
 
 /// What differs, as "volume:path", directories on the way left out.
@@ -38,7 +41,8 @@ std::set<std::string> differences(const Contents& expected, const Contents& foun
 std::unique_ptr<MemoryStorage> copy_of(MemoryStorage& storage);
 
 /// Changes bytes in a row, none to what it was.
-void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count, std::mt19937_64& random);
+void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count,
+            std::mt19937_64& random);
 
 /// "volume:path" of each problem, and its text, for a look at failing tests.
 std::string text_of(const ProblemList& problems);

@@ -1,5 +1,5 @@
-// repair_store: whatever was hit, the store opens afterwards, counts are right, a second check is clean, and everything that the
-// report does not name is as it was.
+// repair_store: whatever was hit, the store opens afterwards, counts are right, a second check is
+// clean, and everything that the report does not name is as it was.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -34,7 +34,8 @@ void mend(MemoryStorage& storage, Outcome& outcome) {
     const auto mended = repair_store(storage);
     if (!mended && mended.error().code == ErrorCode::kCorrupted) {
       outcome.given_up = true;
-      for (const auto& [name, array] : storage.content()) EXPECT_TRUE(*array == *before.at(name)) << to_string(name);
+      for (const auto& [name, array] : storage.content())
+        EXPECT_TRUE(*array == *before.at(name)) << to_string(name);
       return;
     }
     ASSERT_THAT(mended, IsOk()) << text_of(outcome.found);
@@ -42,7 +43,10 @@ void mend(MemoryStorage& storage, Outcome& outcome) {
   }
   const auto again = check_store(storage);
   ASSERT_THAT(again, IsOk());
-  EXPECT_TRUE(again->problems.clean()) << "found at first:\n" << text_of(outcome.found) << "mended:\n" << text_of(outcome.mended) << "left:\n" << text_of(again->problems);
+  EXPECT_TRUE(again->problems.clean()) << "found at first:\n"
+                                       << text_of(outcome.found) << "mended:\n"
+                                       << text_of(outcome.mended) << "left:\n"
+                                       << text_of(again->problems);
   outcome.contents = read_all(storage);
   const auto last = check_store(storage);
   ASSERT_THAT(last, IsOk());
@@ -62,7 +66,9 @@ bool is_reported(const Outcome& outcome, const std::string& path) {
 
 void expect_only_reported_losses(const TestStore& store, const Outcome& outcome) {
   for (const std::string& path : differences(store.contents, outcome.contents)) {
-    EXPECT_TRUE(is_reported(outcome, path)) << path << "\nfound:\n" << text_of(outcome.found) << "mended:\n" << text_of(outcome.mended);
+    EXPECT_TRUE(is_reported(outcome, path)) << path << "\nfound:\n"
+                                            << text_of(outcome.found) << "mended:\n"
+                                            << text_of(outcome.mended);
   }
 }
 
@@ -88,7 +94,8 @@ TEST_P(RandomDamage, OfNodesCostsOnlyWhatIsReported) {
     const auto segments = hit.storage->list(ArrayKind::kNodes);
     const std::uint64_t used = 400 * kNodeSize;  // most nodes lie in front
     for (std::uint64_t i = 0; i <= random() % 3; ++i) {
-      damage(*hit.storage, {ArrayKind::kNodes, segments->front()}, random() % used, 1 + random() % 64, random);
+      damage(*hit.storage, {ArrayKind::kNodes, segments->front()}, random() % used,
+             1 + random() % 64, random);
     }
     Outcome outcome;
     mend(*hit.storage, outcome);
@@ -106,7 +113,8 @@ TEST_P(RandomDamage, OfManyNodesLeavesAStoreThatCanBeUsed) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::mt19937_64 random(static_cast<std::uint64_t>(1000 + round));
     TestStore hit{copy_of(*store.storage), store.contents};
-    for (int i = 0; i < 60; ++i) damage(*hit.storage, {ArrayKind::kNodes, 0}, random() % (400 * kNodeSize), 8, random);
+    for (int i = 0; i < 60; ++i)
+      damage(*hit.storage, {ArrayKind::kNodes, 0}, random() % (400 * kNodeSize), 8, random);
     Outcome outcome;
     mend(*hit.storage, outcome);
     if (HasFailure()) return;
@@ -120,7 +128,8 @@ TEST_P(RandomDamage, OfTheSuperblockCostsNothing) {
   for (const unsigned slot : {0u, 1u}) {
     std::mt19937_64 random(slot);
     TestStore hit{copy_of(*store.storage), store.contents};
-    damage(*hit.storage, {ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance + 8 + random() % 200, 3, random);
+    damage(*hit.storage, {ArrayKind::kSuperblock, 0},
+           slot * kSuperblockSlotDistance + 8 + random() % 200, 3, random);
     Outcome outcome;
     mend(*hit.storage, outcome);
     EXPECT_THAT(differences(hit.contents, outcome.contents), IsEmpty()) << text_of(outcome.found);
@@ -188,9 +197,11 @@ TEST_P(RandomDamage, OfTheJournalKeepsTheCheckpoint) {
 
 // A power cut in the middle of a repair: whatever of it is there, the next one finishes it.
 TEST(Repair, CanBeCutOffAnywhere) {
-  TestStore store = make_test_store(Ending::kKilled);
+  TestStore store = make_test_store(Ending::kClosed);
   std::mt19937_64 random(8);
-  for (int i = 0; i < 3; ++i) damage(*store.storage, {ArrayKind::kNodes, 0}, (40 + 7 * static_cast<std::uint64_t>(i)) * kNodeSize, 8, random);
+  for (int i = 0; i < 3; ++i)
+    damage(*store.storage, {ArrayKind::kNodes, 0},
+           (40 + 7 * static_cast<std::uint64_t>(i)) * kNodeSize, 8, random);
   const auto whole = copy_of(*store.storage);
   Outcome expected;
   mend(*whole, expected);
@@ -204,13 +215,16 @@ TEST(Repair, CanBeCutOffAnywhere) {
     const auto image = cut_off->crash_image(cut, CrashChoice::from_seed(random()));
     Outcome outcome;
     mend(*image, outcome);
-    EXPECT_THAT(differences(expected.contents, outcome.contents), IsEmpty()) << text_of(outcome.found);
+    EXPECT_THAT(differences(expected.contents, outcome.contents), IsEmpty())
+        << text_of(outcome.found);
     if (HasFailure()) return;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, RandomDamage, testing::Values(Ending::kClosed, Ending::kKilled),
-                         [](const auto& param) { return param.param == Ending::kClosed ? "Closed" : "Killed"; });
+                         [](const auto& param) {
+                           return param.param == Ending::kClosed ? "Closed" : "Killed";
+                         });
 
 }  // namespace
 }  // namespace cowfs

@@ -42,12 +42,14 @@ TEST(Scrub, TellsTheFilesThatCannotBeRead) {
     for (int i = 0; i < 12; ++i) {
       const BlockRange range = runs[random() % runs.size()].range;
       const std::uint64_t block = range.first + random() % range.count;
-      damage(*store.storage, {ArrayKind::kObject, raw(range.object)}, block * kBlockSize + random() % kBlockSize, 1, random);
+      damage(*store.storage, {ArrayKind::kObject, raw(range.object)},
+             block * kBlockSize + random() % kBlockSize, 1, random);
     }
     const FsckReport report = scrub(*store.storage);
     EXPECT_TRUE(report.problems.clean()) << text_of(report.problems);
     std::set<std::string> told;
-    for (const Problem& problem : report.damaged_data.kept()) told.insert(problem.volume + ":" + problem.path);
+    for (const Problem& problem : report.damaged_data.kept())
+      told.insert(problem.volume + ":" + problem.path);
     std::set<std::string> unreadable;
     const Contents found = read_all(*store.storage);
     for (const auto& [volume, files] : found) {
@@ -59,7 +61,8 @@ TEST(Scrub, TellsTheFilesThatCannotBeRead) {
     // Of several names the first is told.
     for (const std::string& path : told) EXPECT_TRUE(unreadable.contains(path)) << path;
     for (const std::string& path : unreadable) {
-      const bool second_name = path.ends_with(".link") && told.contains(path.substr(0, path.size() - 5));
+      const bool second_name =
+          path.ends_with(".link") && told.contains(path.substr(0, path.size() - 5));
       const bool has_link = told.contains(path + ".link");
       EXPECT_TRUE(told.contains(path) || second_name || has_link) << path;
     }
@@ -71,7 +74,8 @@ TEST(Scrub, DoesNotComplainOfWhatNobodyRefersTo) {
   std::mt19937_64 random(9);
   const auto runs = blocks_in_use(*store.storage);
   const BlockRange last = runs.back().range;
-  damage(*store.storage, {ArrayKind::kObject, raw(last.object)}, (last.first + last.count) * kBlockSize + 10, 5, random);
+  damage(*store.storage, {ArrayKind::kObject, raw(last.object)},
+         (last.first + last.count) * kBlockSize + 10, 5, random);
   EXPECT_TRUE(scrub(*store.storage).damaged_data.clean());
 }
 

@@ -51,12 +51,42 @@ promise_a_killed_store_has_no_problem_and_a_check_changes_nothing() {
   present "$MNT/later"
 }
 
-promise_a_mounted_store_is_refused() {
+promise_a_mounted_store_is_checked_and_not_repaired() {
+  local i worker
   only_cowfs
-  mount_fresh
+  mount_fresh -o commit=1
+  fill
   exit_code 8 "$FSCK" -y "$STORE"
   exit_code 8 "$FSCK" -f -p "$STORE"
+  exit_code 8 "$FSCK" -n --scrub "$STORE"
   refused 'in use' "$FSCK" -y "$STORE"
+  "$FSCK" -n "$STORE" || fail "problems of a mounted store"
+  # While files come and go.
+  (while :; do cp -a "$MNT/dir" "$MNT/busy" && rm -rf "$MNT/busy"; done) >/dev/null 2>&1 &
+  worker=$!
+  for i in 1 2 3 4 5 6; do "$FSCK" -n "$STORE" >"$T/said" || { cat "$T/said"; fail "problems under load, check $i"; }; done
+  kill "$worker"
+  wait "$worker" 2>/dev/null || true
+  unmount
+  exit_code 0 "$FSCK" -fn "$STORE"
+}
+
+promise_a_read_only_mount_is_checked_too() {
+  only_cowfs
+  mount_fresh
+  fill
+  unmount
+  mount_again -o ro
+  "$FSCK" -n "$STORE" || fail "problems of a read-only mount"
+}
+
+promise_only_the_owner_may_have_a_checkpoint_held() {
+  only_cowfs
+  need_root
+  need_tool setpriv
+  mount_fresh -o allow_other
+  chmod 711 "$T"
+  refused 'only root and the owner|Permission denied|not permitted' setpriv --reuid 61001 --regid 61001 --clear-groups "$FSCK" -n "$STORE"
 }
 
 promise_damaged_nodes_cost_only_what_is_told() {

@@ -55,13 +55,15 @@ class Fsck : public testing::Test {
       ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
       ::dup2(::open((dir_ + "/out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
       ::dup2(::open((dir_ + "/err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-      if (extra_fd >= 0) ::dup2(::open((dir_ + "/extra").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), extra_fd);
+      if (extra_fd >= 0)
+        ::dup2(::open((dir_ + "/extra").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), extra_fd);
       ::execv(argv[0], argv.data());
       ::_exit(127);
     }
     int status = 0;
     ::waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(dir_ + "/out"), contents(dir_ + "/err")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+            contents(dir_ + "/out"), contents(dir_ + "/err")};
   }
 
   /// Breaks one slot of the superblock: something that is repaired without a loss.
@@ -96,8 +98,18 @@ TEST_F(Fsck, SaysThatANewStoreIsClean) {
 }
 
 TEST_F(Fsck, UnderstandsWhatFsckHandsOn) {
-  for (const std::vector<std::string>& options : std::vector<std::vector<std::string>>{
-           {"-a"}, {"-p"}, {"-y"}, {"-n"}, {"-f", "-n"}, {"-fy"}, {"-C"}, {"-C0"}, {"-C", "0"}, {"-v", "-f"}, {"--scrub"}}) {
+  for (const std::vector<std::string>& options :
+       std::vector<std::vector<std::string>>{{"-a"},
+                                             {"-p"},
+                                             {"-y"},
+                                             {"-n"},
+                                             {"-f", "-n"},
+                                             {"-fy"},
+                                             {"-C"},
+                                             {"-C0"},
+                                             {"-C", "0"},
+                                             {"-v", "-f"},
+                                             {"--scrub"}}) {
     std::vector<std::string> words{"fsck.cowfs"};
     words.insert(words.end(), options.begin(), options.end());
     words.push_back(store_);
@@ -106,8 +118,12 @@ TEST_F(Fsck, UnderstandsWhatFsckHandsOn) {
 }
 
 TEST_F(Fsck, ExitsWith16WhereTheLineMakesNoSense) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"fsck.cowfs"}, {"fsck.cowfs", "a", "b"}, {"fsck.cowfs", "--frob", "a"}, {"fsck.cowfs", "-n", "-y", "a"}, {"fsck.cowfs", "-p", "-n", "a"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"fsck.cowfs"},
+                                             {"fsck.cowfs", "a", "b"},
+                                             {"fsck.cowfs", "--frob", "a"},
+                                             {"fsck.cowfs", "-n", "-y", "a"},
+                                             {"fsck.cowfs", "-p", "-n", "a"}}) {
     const FsckSaid said = run(words);
     EXPECT_EQ(said.exit_code, 16);
     EXPECT_THAT(said.err, StartsWith("fsck.cowfs: "));

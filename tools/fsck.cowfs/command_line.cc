@@ -13,7 +13,8 @@ namespace cowfs {
 namespace {
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.size() <= 6 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && text.size() <= 6 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// "-C", "-C 3" and "-C3", as fsck(8) hands them on, in the one form that is parsed: --progress=3.
@@ -70,7 +71,8 @@ std::variant<FsckCommand, FsckExit> parse_fsck(int argc, const char* const* argv
   const std::vector<std::string> words = with_plain_progress(argc, argv);
   std::vector<const char*> plain;
   for (const std::string& word : words) plain.push_back(word.c_str());
-  if (const auto code = parse(app, static_cast<int>(plain.size()), plain.data())) return exit_of(*code);
+  if (const auto code = parse(app, static_cast<int>(plain.size()), plain.data()))
+    return exit_of(*code);
   if (check_only + safe + all > 1) return usage("only one of -n, -p and -y goes");
   command.store = value(*store).value_or("");
   if (check_only) command.mode = FsckMode::kCheckOnly;

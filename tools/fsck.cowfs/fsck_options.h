@@ -12,8 +12,8 @@ inline constexpr const char* kFsck = "fsck.cowfs";
 enum class FsckExit : int {
   kClean = 0,
   kCorrected = 1,
-  kLeft = 4,         // problems that were not repaired
-  kFailed = 8,       // the check itself did not go
+  kLeft = 4,    // problems that were not repaired
+  kFailed = 8,  // the check itself did not go
   kUsage = 16,
 };
 

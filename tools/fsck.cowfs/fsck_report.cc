@@ -66,7 +66,8 @@ void print_problems(const FsckCommand& command, const ProblemList& problems) {
 }
 
 void print_mended(const FsckCommand& command, const FsckAnswer& answer) {
-  print_list(answer.mended, false, command.verbose ? Severity::kSafe : Severity::kLoss);
+  // What is lost was told before.
+  if (command.verbose) print_list(answer.mended, true, Severity::kSafe);
   if (!answer.after.problems.clean()) {
     fmt::print("left after the repair:\n");
     print_list(answer.after.problems, false, Severity::kSafe);
@@ -80,15 +81,19 @@ void print_summary(const FsckCommand& command, const FsckAnswer& answer) {
     return;
   }
   const FsckReport& last = answer.repaired ? answer.after : answer.found;
-  const std::string looked_at = fmt::format("{} volumes, {} inodes, {} blocks in use", last.volumes, last.inodes, last.live_blocks);
+  const std::string looked_at = fmt::format("{} volumes, {} inodes, {} blocks in use", last.volumes,
+                                            last.inodes, last.live_blocks);
   if (command.verbose) {
-    fmt::print("{}: {} tree nodes, {} records in the journal beyond the checkpoint\n", store, last.nodes, answer.found.journal_records);
+    fmt::print("{}: {} tree nodes, {} records in the journal beyond the checkpoint\n", store,
+               last.nodes, answer.found.journal_records);
     if (command.scrub) fmt::print("{}: {} blocks of data read\n", store, last.scrubbed_blocks);
   }
   const std::uint64_t problems = answer.found.problems.count();
   switch (answer.exit) {
     case FsckExit::kClean: fmt::print("{}: clean, {}\n", store, looked_at); break;
-    case FsckExit::kCorrected: fmt::print("{}: repaired, {}; {} problems were found\n", store, looked_at, problems); break;
+    case FsckExit::kCorrected:
+      fmt::print("{}: repaired, {}; {} problems were found\n", store, looked_at, problems);
+      break;
     default:
       fmt::print("{}: damaged, {}; {} problems are left\n", store, looked_at,
                  last.problems.count() + answer.found.damaged_data.count());

@@ -1,4 +1,5 @@
-// fsck.cowfs: checks and repairs a store. The command line is in command_line.cc, the work in run.cc.
+// fsck.cowfs: checks and repairs a store. The command line is in command_line.cc, the work in
+// run.cc.
 #include "tools/fsck.cowfs/run.h"
 
 int main(int argc, char** argv) {

@@ -22,7 +22,8 @@ std::string without_escapes(std::string_view text) {
       out += text[i];
       continue;
     }
-    out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+    out +=
+        static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
     i += 3;
   }
   return out;
@@ -37,8 +38,7 @@ std::string mount_point_of(const std::string& store) {
     std::istringstream fields(line);
     std::string skipped, point, type, source;
     fields >> skipped >> skipped >> skipped >> skipped >> point;
-    while (fields >> skipped && skipped != "-") {
-    }
+    while (fields >> skipped && skipped != "-") {}
     fields >> type >> source;
     std::error_code unreadable;
     const auto real = std::filesystem::canonical(without_escapes(source), unreadable);
@@ -49,7 +49,8 @@ std::string mount_point_of(const std::string& store) {
 
 std::unexpected<Error> not_held(int error_number, const std::string& point) {
   if (error_number == EPERM) {
-    return fail(ErrorCode::kNotPermitted, point + ": only root and the owner of the mount may check a store that is mounted");
+    return fail(ErrorCode::kNotPermitted,
+                point + ": only root and the owner of the mount may check a store that is mounted");
   }
   return fail(host_error(error_number, point + ": the mount's daemon does not hold a checkpoint"));
 }
@@ -60,16 +61,21 @@ Result<MountedStore> look_beside_mount(const std::string& store) {
   MountedStore mounted;
   mounted.mount_point = mount_point_of(store);
   const std::string& point = mounted.mount_point;
-  if (point.empty()) return fail(ErrorCode::kNotFound, store + ": the store is in use, and no mount of it is known here");
+  if (point.empty())
+    return fail(ErrorCode::kNotFound,
+                store + ": the store is in use, and no mount of it is known here");
   mounted.descriptor = UniqueFd(::open(point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!mounted.descriptor) return fail(host_error(errno, point));
   api::DescribeDaemon daemon;
-  if (::ioctl(mounted.descriptor.get(), api::kIoctlDescribeDaemon, &daemon) != 0) return not_held(errno, point);
+  if (::ioctl(mounted.descriptor.get(), api::kIoctlDescribeDaemon, &daemon) != 0)
+    return not_held(errno, point);
   mounted.read_only = (daemon.mount_flags & api::kMountReadOnly) != 0;
   if (!mounted.read_only) {
     api::HoldCheckpoint hold;
-    if (::ioctl(mounted.descriptor.get(), api::kIoctlHoldCheckpoint, &hold) != 0) return not_held(errno, point);
-    mounted.superblock.assign(reinterpret_cast<const char*>(hold.superblock), sizeof hold.superblock);
+    if (::ioctl(mounted.descriptor.get(), api::kIoctlHoldCheckpoint, &hold) != 0)
+      return not_held(errno, point);
+    mounted.superblock.assign(reinterpret_cast<const char*>(hold.superblock),
+                              sizeof hold.superblock);
   }
   COWFS_ASSIGN(mounted.storage, HostStorage::open_beside(store));
   return mounted;

@@ -16,7 +16,8 @@ constexpr std::chrono::milliseconds kBetween{100};
 
 }  // namespace
 
-FsckProgress::FsckProgress(std::optional<int> fd) : fd_(fd), bar_(fd == 0 && ::isatty(STDOUT_FILENO) == 1) {}
+FsckProgress::FsckProgress(std::optional<int> fd)
+    : fd_(fd), bar_(fd == 0 && ::isatty(STDOUT_FILENO) == 1) {}
 
 FsckProgress::~FsckProgress() { clear(); }
 
@@ -38,7 +39,8 @@ void FsckProgress::draw(std::string_view stage, std::uint64_t done, std::uint64_
   if (total > 0) {
     const std::uint64_t part = std::min(done, total);
     const auto columns = static_cast<std::size_t>(kBarColumns * part / total);
-    line += fmt::format("|{:<{}}| {:3}%", std::string(columns, '='), kBarColumns, 100 * part / total);
+    line +=
+        fmt::format("|{:<{}}| {:3}%", std::string(columns, '='), kBarColumns, 100 * part / total);
   }
   fmt::print("{}", line);
   drawn_ = line.size();

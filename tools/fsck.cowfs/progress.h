@@ -11,7 +11,8 @@ namespace cowfs {
 
 class FsckProgress {
  public:
-  /// 0: a bar on stdout, if that is a terminal; above: lines "STAGE DONE TOTAL" to that descriptor; nothing: silence.
+  /// 0: a bar on stdout, if that is a terminal; above: lines "STAGE DONE TOTAL" to that descriptor;
+  /// nothing: silence.
   explicit FsckProgress(std::optional<int> fd);
   /// Takes the bar away.
   ~FsckProgress();

@@ -9,6 +9,7 @@
 #include "lib/storage/host_storage.h"
 #include "tools/common/message.h"
 #include "tools/fsck.cowfs/fsck_report.h"
+#include "tools/fsck.cowfs/mounted_store.h"
 #include "tools/fsck.cowfs/progress.h"
 
 namespace cowfs {
@@ -35,10 +36,10 @@ class Run {
 
   FsckExit run() {
     const bool reads_only = command_.mode == FsckMode::kCheckOnly;
-    auto storage = HostStorage::open(command_.store, reads_only ? StorageMode::kReadOnly : StorageMode::kReadWrite);
-    if (!storage) return failed(storage.error());
-    storage_ = std::move(*storage);
-    const auto done = look();
+    auto storage = HostStorage::open(command_.store,
+                                     reads_only ? StorageMode::kReadOnly : StorageMode::kReadWrite);
+    if (!storage && storage.error().code != ErrorCode::kLocked) return failed(storage.error());
+    const auto done = storage ? look(std::move(*storage)) : look_beside();
     progress_.clear();
     if (!done) return failed(Error{done.error().code, command_.store + ": " + done.error().text});
     if (command_.json) print_fsck_json(command_, answer_);
@@ -48,16 +49,44 @@ class Run {
   }
 
  private:
-  Result<void> look() {
+  /// The store is mounted: a look, and nothing else.
+  Result<void> look_beside() {
+    if (command_.mode == FsckMode::kSafe || command_.mode == FsckMode::kAll) {
+      return fail(ErrorCode::kLocked,
+                  "the store is in use: unmount it for a repair, or only check it (-n)");
+    }
+    if (command_.scrub)
+      return fail(ErrorCode::kLocked, "the store is in use: unmount it to read all data");
+    COWFS_ASSIGN(MountedStore mounted, look_beside_mount(command_.store));
+    const FsckOptions options = options_of_check();
+    COWFS_ASSIGN(answer_.found,
+                 mounted.read_only
+                     ? check_store(*mounted.storage, options)
+                     : check_held_checkpoint(*mounted.storage, mounted.superblock, options));
+    progress_.clear();
+    if (!command_.json) print_problems(command_, answer_.found.problems);
+    if (!answer_.found.problems.clean()) answer_.exit = FsckExit::kLeft;
+    return {};
+  }
+
+  FsckOptions options_of_check() {
+    FsckOptions options;
+    options.scrub = command_.scrub;
+    options.progress = [this](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+      progress_.tell(stage, done, total);
+    };
+    return options;
+  }
+
+  Result<void> look(std::unique_ptr<HostStorage> storage) {
+    storage_ = std::move(storage);
     if (!command_.force && !command_.scrub) {
       COWFS_ASSIGN(const FsckGlance glance, glance_at_store(*storage_));
       answer_.skipped = answer_.found.was_clean = glance.clean;
       answer_.found.live_blocks = glance.live_blocks;
       if (answer_.skipped) return {};
     }
-    FsckOptions options;
-    options.scrub = command_.scrub;
-    options.progress = [this](std::string_view stage, std::uint64_t done, std::uint64_t total) { progress_.tell(stage, done, total); };
+    const FsckOptions options = options_of_check();
     COWFS_ASSIGN(answer_.found, check_store(*storage_, options));
     progress_.clear();
     if (!command_.json) {
