@@ -11,7 +11,7 @@
 
 namespace cowfs {
 
-inline constexpr std::size_t kNamesPerStep = 128;
+inline constexpr std::size_t kNamesPerStep = 56;  // each a lock: ThreadSanitizer follows 64 of a thread at most
 inline constexpr std::size_t kExtentsPerFile = 128;  // a file with more is copied in steps of its own
 
 struct TreeClone::Frame {
