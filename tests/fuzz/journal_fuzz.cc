@@ -9,10 +9,10 @@
 #include "lib/journal/journal_reader.h"
 #include "lib/storage/memory_storage.h"
 #include "lib/store/log_entry.h"
+#include "tests/fuzz/target.h"
 
+namespace cowfs::fuzz {
 namespace {
-
-using namespace cowfs;
 
 // What decodes is encoded the same way again.
 void check_bodies(std::string_view bytes) {
@@ -53,11 +53,11 @@ void check_segment(std::string_view bytes) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  (void)decode_record(StoreId{}, bytes);
-  (void)decode_segment_head(StoreId{}, bytes);
-  check_bodies(bytes);
-  check_segment(bytes);
-  return 0;
+COWFS_FUZZ_TARGET(journal) {
+  (void)decode_record(StoreId{}, input);
+  (void)decode_segment_head(StoreId{}, input);
+  check_bodies(input);
+  check_segment(input);
 }
+
+}  // namespace cowfs::fuzz
