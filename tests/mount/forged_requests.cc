@@ -4,7 +4,7 @@
 //
 // ioctls: COUNT requests on the open directory DIR with random numbers of our group, sizes and bytes; sound ones with random names among
 // them. Whatever the answer is, it is an error, or a question that changes nothing. tokens: a tree clone of SOURCE into DIR with tokens that were guessed,
-// changed, or used before. handles: file handles of DIR with changed bits, for who may open handles.
+// changed, or used before. handles: file handles of DIR with changed bits.
 // Ends with 1 where something succeeded that must not.
 #include <sys/ioctl.h>
 
@@ -115,9 +115,21 @@ void handles(const std::string& dir) {
   for (unsigned bit = 0; bit < 8 * handle->handle_bytes; ++bit) {
     std::memcpy(buffer, sound.data(), sound.size());
     handle->f_handle[bit / 8] = static_cast<unsigned char>(handle->f_handle[bit / 8] ^ 1U << bit % 8);
-    const Fd opened(::open_by_handle_at(mount.get(), handle, O_RDONLY));
-    if (opened.get() >= 0) die("a forged handle was opened: bit " + std::to_string(bit));
-    expect(errno == ESTALE || errno == EPERM || errno == EINVAL, std::string("a forged handle: ") + std::strerror(errno));
+    const Fd opened(::open_by_handle_at(mount.get(), handle, O_PATH));
+    if (opened.get() < 0) {
+      expect(errno == ESTALE || errno == EPERM || errno == EINVAL, std::string("a forged handle: ") + std::strerror(errno));
+    } else if (::geteuid() != 0) {
+      die("a stranger opened a forged handle: bit " + std::to_string(bit));
+    } else {
+      // Who may open any handle gets the file that this one is of, if the kernel knows it.
+      std::uint64_t node = 0;
+      for (const int word : {1, 0}) {
+        std::uint32_t part = 0;
+        std::memcpy(&part, handle->f_handle + 4 * word, sizeof part);
+        node |= std::uint64_t{part} << (word == 0 ? 32 : 0);
+      }
+      expect(stat_of(opened.get()).st_ino == node, "a forged handle opened another file: bit " + std::to_string(bit));
+    }
   }
 }
 
