@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include "lib/base/check.h"
 #include "lib/volume/attribute_item.h"
 #include "lib/volume/directory_walk.h"
 #include "lib/volume/extent_map.h"
@@ -192,7 +191,7 @@ Result<void> TreeClone::Step::mark_shared(InodeNumber source, const Source& what
     COWFS_ASSIGN(ExtentEdit edit, ExtentEdit::load(view_, from, source, {0, end}));
     edit.mark_shared(alone);
     const std::uint64_t change = edit.finish(shared_at_, transaction_);
-    COWFS_CHECK(change == 0);
+    if (change != 0) return fail(ErrorCode::kCorrupted, "extents of a copied file are damaged");
   }
   if (!what.has_own_objects) return {};
   COWFS_ASSIGN(const auto frozen, forget_shared_own_objects(view_, from, source, what.extents, transaction_));
