@@ -2,8 +2,9 @@
 //
 //   bench_probe create DIR COUNT        COUNT files of 4 KiB, 200 a directory: us a file
 //   bench_probe seqwrite FILE MIB       sequential write in 1 MiB calls and one fsync: MiB/s
+//   bench_probe seqread FILE MIB        sequential read in 1 MiB calls, of the first MIB: MiB/s (who wants it cold drops the caches before)
 //   bench_probe warmread FILE COUNT     random 4 KiB reads of a file that was just read whole: us a read (median)
-//   bench_probe overwrite FILE COUNT    random 4 KiB overwrites: us a write (median)
+//   bench_probe overwrite FILE COUNT    random 4 KiB overwrites: us a write (median, and the mean)
 //   bench_probe snapshot DIR COUNT      snapshots of the volume that DIR lies in, by ioctl, deleted again: ms each (best, median)
 //   bench_probe fork DIR COUNT          the same for forks
 //   bench_probe firstwrite FILE COUNT   a snapshot, then the first 4 KiB write: us (median), beside plain writes in the same run
@@ -89,6 +90,17 @@ void write_in_sequence(const std::string& file, std::size_t mib) {
   fmt::print("seqwrite {:.1f} MiB/s\n", static_cast<double>(mib) / seconds);
 }
 
+void read_in_sequence(const std::string& file, std::size_t mib) {
+  std::vector<char> buffer(1 << 20);
+  const UniqueFd fd = open_or_die(file, O_RDONLY);
+  const double seconds = seconds_of([&] {
+    for (std::size_t i = 0; i < mib; ++i) {
+      if (::read(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size())) die("read");
+    }
+  });
+  fmt::print("seqread {:.1f} MiB/s\n", static_cast<double>(mib) / seconds);
+}
+
 class RandomBlocks {
  public:
   explicit RandomBlocks(const UniqueFd& fd) {
@@ -131,7 +143,9 @@ void overwrite(const std::string& file, std::size_t count) {
   RandomBlocks places(fd);
   std::vector<double> times;
   for (std::size_t i = 0; i < count; ++i) times.push_back(timed_write(fd, places.next()));
-  fmt::print("overwrite {:.3f} us\n", median(times) * 1e6);
+  double sum = 0;
+  for (const double time : times) sum += time;
+  fmt::print("overwrite {:.3f} us\noverwrite_mean {:.3f} us\n", median(times) * 1e6, sum / static_cast<double>(count) * 1e6);
 }
 
 double make_volume(const UniqueFd& fd, api::Kind kind, const std::string& name) {
@@ -260,6 +274,7 @@ void sync_beside_a_stream(const std::string& directory, std::size_t mib) {
 int run(const std::string& what, const std::string& path, std::size_t count) {
   if (what == "create") create_files(path, count);
   else if (what == "seqwrite") write_in_sequence(path, count);
+  else if (what == "seqread") read_in_sequence(path, count);
   else if (what == "warmread") read_warm(path, count);
   else if (what == "overwrite") overwrite(path, count);
   else if (what == "snapshot") make_volumes(path, count, api::Kind::kSnapshot);
@@ -278,6 +293,6 @@ int run(const std::string& what, const std::string& path, std::size_t count) {
 int main(int argc, char** argv) {
   const std::size_t count = argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 0;
   const int code = count == 0 ? 2 : cowfs::run(argv[1], argv[2], count);
-  if (code == 2) fmt::print(stderr, "usage: bench_probe create|seqwrite|warmread|overwrite|snapshot|fork|firstwrite|fsync|fsyncnew|fsyncbeside PATH COUNT\n");
+  if (code == 2) fmt::print(stderr, "usage: bench_probe create|seqwrite|seqread|warmread|overwrite|snapshot|fork|firstwrite|fsync|fsyncnew|fsyncbeside PATH COUNT\n");
   return code;
 }

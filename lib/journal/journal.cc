@@ -125,6 +125,14 @@ Result<void> Journal::sync() {
   return synced;
 }
 
+Result<void> Journal::sync_to(std::uint64_t sequence) {
+  {
+    MutexLock lock(mutex_);
+    if (durable_ >= sequence) return {};
+  }
+  return sync();
+}
+
 void Journal::release_before(std::uint64_t sequence) {
   MutexLock lock(mutex_);
   while (!live_.empty() && live_.front().last < sequence) {

@@ -54,6 +54,8 @@ class Journal {
 
   /// Makes every record durable that was appended before the call.
   Result<void> sync();
+  /// The same for records up to `sequence`: nothing to do where they are.
+  Result<void> sync_to(std::uint64_t sequence);
 
   /// No slot needs records with sequences below this any more: segments that hold only such are ready for use.
   void release_before(std::uint64_t sequence);

@@ -22,9 +22,11 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
   const std::string session_text = storage.session();
   const std::uint64_t session = XXH3_64bits(session_text.data(), session_text.size());
   reader.last_ = reader.chain_end_ = start.sequence - 1;
+  if (start.offset != 0) reader.walked_[start.segment] = start.offset;
   COWFS_TRY(reader.walk(~std::uint64_t{0}, [&](const JournalRecord& record) -> Result<void> {
     reader.chain_end_ = record.sequence;
     if (reader.heads_.at(reader.loaded_).session == session) reader.last_ = record.sequence;
+    if (record.type == RecordType::kOverwrites) reader.overwrites_.emplace_back(record.body);
     if (record.type == RecordType::kMark) reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
     return {};
   }));
@@ -39,6 +41,7 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
   reader.last_ = std::max(reader.last_, reader.marked_);
   reader.highest_ = std::max(reader.highest_, reader.chain_end_);
   COWFS_TRY(reader.check_nothing_durable_is_missing());
+  COWFS_TRY(reader.collect_dropped_overwrites());
   return reader;
 }
 
@@ -104,6 +107,7 @@ Result<void> JournalReader::walk(std::uint64_t end, const Visit& visit) {
     COWFS_TRY(visit(decoded->record));
     last = expected++;
     offset += decoded->length;
+    walked_[segment] = offset;
   }
   return {};
 }
@@ -111,6 +115,23 @@ Result<void> JournalReader::walk(std::uint64_t end, const Visit& visit) {
 Result<void> JournalReader::replay(const Visit& visit) {
   if (last_ < start_.sequence) return {};
   return walk(last_, visit);
+}
+
+// What a session wrote that was dropped after a power cut is no part of the chain any more, but its bytes may be: those that it overwrote in place.
+Result<void> JournalReader::collect_dropped_overwrites() {
+  for (const auto& [segment, head] : heads_) {
+    const auto walked = walked_.find(segment);
+    if (walked == walked_.end() && head.first < start_.sequence) continue;
+    COWFS_TRY(load(segment));
+    std::size_t offset = walked == walked_.end() ? kSegmentHeadSize : walked->second;
+    while (offset + kRecordHeadSize <= bytes_.size()) {
+      const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
+      if (!decoded || decoded->record.sequence < std::max(head.first, start_.sequence)) break;
+      if (decoded->record.type == RecordType::kOverwrites) overwrites_.emplace_back(decoded->record.body);
+      offset += decoded->length;
+    }
+  }
+  return {};
 }
 
 // A record beyond the end of the chain that knows of a durable one beyond it, too, shows that the chain was not torn but damaged.

@@ -38,6 +38,9 @@ class JournalReader {
   /// For tests: counts what was written after the last mark, too, although power was cut.
   void count_everything() { last_ = chain_end_; }
 
+  /// Bodies of all records of type kOverwrites from the start on, also of those that do not count, and of sessions that were dropped.
+  const std::vector<std::string>& overwrites() const { return overwrites_; }
+
   /// Hands over the records that count, in order, until `visit` fails.
   using Visit = std::function<Result<void>(const JournalRecord&)>;
   Result<void> replay(const Visit& visit);
@@ -53,6 +56,7 @@ class JournalReader {
   std::uint64_t segment_after(std::uint64_t last, std::uint64_t current) const;
   Result<void> walk(std::uint64_t end, const Visit& visit);
   Result<void> check_nothing_durable_is_missing();
+  Result<void> collect_dropped_overwrites();
 
   Storage& storage_;
   StoreId store_;
@@ -64,6 +68,8 @@ class JournalReader {
   std::uint64_t last_ = 0;
   std::uint64_t marked_ = 0;  // the data of records up to this one is durable
   std::uint64_t chain_end_ = 0;
+  std::vector<std::string> overwrites_;
+  std::map<std::uint64_t, std::uint64_t> walked_;  // segments of the chain -> where it left them, in bytes
   std::uint64_t loaded_ = ~std::uint64_t{0};
   std::string bytes_;  // of the segment `loaded_`
 };

@@ -51,7 +51,7 @@ std::optional<DecodedRecord> decode_record(const StoreId& store, std::string_vie
                      length <= kMaxRecordSize && length <= bytes.size() && body_size <= length - kRecordHeadSize &&
                      id == bytes_of(store) && record.durable < record.sequence &&
                      type >= static_cast<std::uint16_t>(RecordType::kTransaction) &&
-                     type <= static_cast<std::uint16_t>(RecordType::kMark);
+                     type <= static_cast<std::uint16_t>(RecordType::kOverwrites);
   if (!sound || checksum != XXH3_64bits(bytes.data() + kChecksumSize, length - kChecksumSize)) return std::nullopt;
   record.type = static_cast<RecordType>(type);
   record.body = bytes.substr(kRecordHeadSize, body_size);

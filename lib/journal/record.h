@@ -39,6 +39,7 @@ enum class RecordType : std::uint16_t {
   kVolume = 2,  // a volume is forked, renamed, deleted, rid of its orphans
   kObject = 3,  // an object is made
   kMark = 4,    // the data that records up to a sequence refer to is durable
+  kOverwrites = 5,  // ranges of blocks that are overwritten in place from now on
 };
 
 struct JournalRecord {

@@ -78,16 +78,23 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
 Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool forced) {
   ExclusiveLock lock(core_.tree_lock);
   const auto begin = std::chrono::steady_clock::now();
-  const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.objects.anything_to_flush();
+  const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.checksums.pending() > 0 ||
+                        core_.objects.anything_to_flush();
   if (!anything && !forced) return std::optional<Taken>{};
   // Before anything is put into the store's tree: an object that is made meanwhile (no lock keeps that out) is in the checkpoint or logged after
   // this position, or both.
   const JournalPosition position = core_.journal.position();
+  const bool checksums = core_.nodes.ensure_free(kNodesKeptForDeletes / 2 + core_.checksums.pending()).has_value();
+  if (!clean) {
+    auto carried = core_.declared.carry(!checksums);
+    if (!carried && is_out_of_space(carried.error())) return std::optional<Taken>{};  // nothing was changed: later
+    COWFS_TRY(carried);
+  }
   Taken taken;
   taken.superblock = core_.superblock;
   Superblock& s = taken.superblock;
   s.checkpoint = core_.next_checkpoint();
-  COWFS_TRY(put_records(s));
+  COWFS_TRY(put_records(s, checksums));
   COWFS_TRY(put_bitmaps());
   s.generation = Generation{core_.generation.load()};
   s.root = core_.store_root.root;
@@ -107,10 +114,12 @@ Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool f
   return std::optional(std::move(taken));
 }
 
-Result<void> Checkpointer::put_records(Superblock& superblock) {
+Result<void> Checkpointer::put_records(Superblock& superblock, bool checksums) {
   (void)core_.nodes.ensure_free(kNodesPerSegment / 2);  // best effort: what is there may be enough
   COWFS_TRY(core_.apply_block_counts());
   Tree tree = core_.store_tree();
+  // Before the objects: that of a block that was noted is among them.
+  if (checksums) COWFS_TRY(core_.checksums.apply(tree));
   for (const auto& [id, volume] : core_.volumes.all()) {
     if (!volume->changed) continue;
     COWFS_TRY(tree.put(volume_key(id), encode_volume(volume->record)));
@@ -142,7 +151,10 @@ Result<void> Checkpointer::write(const Taken& taken) {
     if (!again) core_.set_failed(result.error());
     return result;
   };
-  if (!core_.omits(Omit::kJournalBeforeSlot)) COWFS_TRY(core_.group_commit.sync_everything());
+  if (!core_.omits(Omit::kJournalBeforeSlot)) {
+    COWFS_TRY(core_.group_commit.sync_everything());
+    COWFS_TRY(checked(core_.journal.sync_to(core_.journal.last())));  // what was declared again
+  }
   COWFS_TRY(checked(core_.nodes.write_frozen(taken.nodes)));
   return checked(write_superblock(*core_.storage, taken.superblock));
 }

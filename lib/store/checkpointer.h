@@ -55,7 +55,7 @@ class Checkpointer {
 
   Result<void> run(bool clean, bool forced) COWFS_REQUIRES(running_);
   Result<std::optional<Taken>> take(bool clean, bool forced);
-  Result<void> put_records(Superblock& superblock);
+  Result<void> put_records(Superblock& superblock, bool checksums);
   Result<void> put_bitmaps();
   Result<void> write(const Taken& taken);
   void settle(const Superblock& superblock);

@@ -69,6 +69,7 @@ Result<void> GroupCommit::sync_object(ObjectNumber object) {
 }
 
 Result<void> GroupCommit::flush(bool everything) {
+  core_.objects.flush_begins();
   // Whoever logs a record says first what it needs: what is found needed after reading the sequence covers all up to it.
   const std::uint64_t sequence = core_.journal.last();
   std::set<ObjectNumber> needed;

@@ -1,11 +1,14 @@
 #include "lib/store/log_entry.h"
 
+#include <algorithm>
+
 namespace cowfs {
 namespace {
 
 constexpr std::uint16_t kErased = 0xffff;  // as the size of a value
 constexpr std::uint32_t kReadOnlyAllowed = 1;
 constexpr std::uint32_t kOnlyFrees = 2;
+constexpr std::uint32_t kHasChecksums = 4;
 
 void write_range(ByteWriter& writer, const BlockRange& range) {
   writer.le(raw(range.object)).le(range.first).le(range.count);
@@ -36,12 +39,22 @@ bool read_change(ByteReader& reader, Transaction& transaction) {
   return true;
 }
 
+bool read_checksums(ByteReader& reader, std::vector<TakenBlocks>& taken) {
+  for (TakenBlocks& blocks : taken) {
+    const auto count = reader.le<std::uint32_t>();
+    if (count != 0 && (count != blocks.range.count || count > reader.rest().size() / 4)) return false;
+    for (std::uint32_t i = 0; i < count; ++i) blocks.checksums.push_back(reader.le<std::uint32_t>());
+  }
+  return reader.ok();
+}
+
 }  // namespace
 
-std::string encode_transaction(const Transaction& t, const std::vector<BlockRange>& taken) {
+std::string encode_transaction(const Transaction& t, const std::vector<TakenBlocks>& taken) {
   ByteWriter writer;
   writer.reserve(t.size_bytes() + 24 * (taken.size() + t.overwritten().size()) + 32);
-  writer.le((t.read_only_allowed() ? kReadOnlyAllowed : 0) | (t.only_frees() ? kOnlyFrees : 0));
+  const bool checksums = std::ranges::any_of(taken, [](const TakenBlocks& blocks) { return !blocks.checksums.empty(); });
+  writer.le((t.read_only_allowed() ? kReadOnlyAllowed : 0) | (t.only_frees() ? kOnlyFrees : 0) | (checksums ? kHasChecksums : 0));
   writer.le(count_of(t.changes())).le(count_of(t.retained())).le(count_of(t.released())).le(count_of(taken));
   writer.le(count_of(t.overwritten()));
   for (const auto& change : t.changes()) {
@@ -51,8 +64,13 @@ std::string encode_transaction(const Transaction& t, const std::vector<BlockRang
   }
   for (const auto& range : t.retained()) write_range(writer, range);
   for (const auto& range : t.released()) write_range(writer, range);
-  for (const auto& range : taken) write_range(writer, range);
+  for (const auto& blocks : taken) write_range(writer, blocks.range);
   for (const ObjectNumber object : t.overwritten()) writer.le(raw(object));
+  for (const auto& blocks : taken) {
+    if (!checksums) break;
+    writer.le(count_of(blocks.checksums));
+    for (const std::uint32_t checksum : blocks.checksums) writer.le(checksum);
+  }
   return writer.take();
 }
 
@@ -82,9 +100,10 @@ std::optional<LoggedTransaction> decode_transaction(std::string_view body) {
   };
   const bool sound = read_ranges(retained, [&](const BlockRange& r) { transaction.retain(r); }) &&
                      read_ranges(released, [&](const BlockRange& r) { transaction.release(r); }) &&
-                     read_ranges(taken, [&](const BlockRange& r) { logged.taken.push_back(r); });
+                     read_ranges(taken, [&](const BlockRange& r) { logged.taken.push_back({r, {}}); });
   if (!sound) return std::nullopt;
   for (std::uint32_t i = 0; i < overwritten && reader.ok(); ++i) transaction.overwrote(ObjectNumber{reader.le<std::uint64_t>()});
+  if ((flags & kHasChecksums) != 0 && !read_checksums(reader, logged.taken)) return std::nullopt;
   if (!reader.done()) return std::nullopt;
   return logged;
 }

@@ -14,11 +14,17 @@
 
 namespace cowfs {
 
+/// Blocks that were new, with the checksum of each where the store keeps checksums and knows them: as many as there are blocks, or none.
+struct TakenBlocks {
+  BlockRange range;
+  std::vector<std::uint32_t> checksums;
+};
+
 struct LoggedTransaction {
   Transaction transaction;
-  std::vector<BlockRange> taken;
+  std::vector<TakenBlocks> taken;
 };
-std::string encode_transaction(const Transaction& transaction, const std::vector<BlockRange>& taken);
+std::string encode_transaction(const Transaction& transaction, const std::vector<TakenBlocks>& taken);
 std::optional<LoggedTransaction> decode_transaction(std::string_view body);
 
 enum class VolumeAction : std::uint8_t { kFork = 1, kRename = 2, kDelete = 3, kOrphansErased = 4 };

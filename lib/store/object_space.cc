@@ -155,6 +155,10 @@ Result<ObjectNumber> ObjectSpace::create_object(ObjectRecord record) {
 void ObjectSpace::count_taken(State& state, const BlockRange& range) {
   state.record.live_blocks += range.count;
   state.changed = true;
+  if (const std::uint64_t flush = flushes_; state.flush != flush) {
+    state.flush = flush;
+    state.young_from = range.first;
+  }
   live_blocks_ += range.count;
   in_flight_[{range.object, range.first}] = range.count;
 }
@@ -189,6 +193,12 @@ std::vector<BlockRange> ObjectSpace::in_flight_parts(const BlockRange& range) co
     if (it->first.first == range.object && from < to) parts.push_back({range.object, from, to - from});
   }
   return parts;
+}
+
+bool ObjectSpace::is_young(const BlockRange& range) const {
+  MutexLock lock(mutex_);
+  const auto state = states_.find(range.object);
+  return state != states_.end() && state->second.flush == flushes_ && range.first >= state->second.young_from;
 }
 
 void ObjectSpace::committed(const BlockRange& range) {

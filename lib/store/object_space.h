@@ -77,6 +77,11 @@ class ObjectSpace {
   /// (tree exclusive) The object is gone from the host: its record goes too.
   Result<void> object_removed(Tree& store_tree, ObjectNumber object);
 
+  /// A flush begins: it may make durable what refers to blocks that were taken until now.
+  void flush_begins() { ++flushes_; }
+  /// Whether all of these blocks were taken since the last flush began.
+  bool is_young(const BlockRange& range) const;
+
   // Data; holding no view.
   Result<void> read(ObjectNumber object, std::uint64_t offset, MutableBytes out);
   Result<void> write(ObjectNumber object, std::uint64_t first_block, Bytes blocks);
@@ -99,6 +104,8 @@ class ObjectSpace {
     ObjectRecord record;
     bool changed = false;
     bool cut = false;  // its end was made sure of in this session
+    std::uint64_t flush = 0;       // the last flush that had begun when blocks were first taken after one,
+    std::uint64_t young_from = 0;  // and the first of those
   };
   using BlockPlace = std::pair<ObjectNumber, std::uint64_t>;
   struct OpenPack {
@@ -123,6 +130,7 @@ class ObjectSpace {
   std::uint64_t reserve_bytes_;
   std::atomic<std::uint64_t> live_blocks_{0};
   std::atomic<bool> cut_on_growth_{false};
+  std::atomic<std::uint64_t> flushes_{1};
 
   mutable Mutex mutex_;
   std::unordered_map<ObjectNumber, State> states_ COWFS_GUARDED_BY(mutex_);

@@ -20,6 +20,9 @@ enum class Omit : std::uint8_t {
   kOtherSlotHeld,        // at opening, the nodes of the older slot are held
   kInFlightRecorded,     // a checkpoint records blocks on their way to an extent
   kPacksClosed,          // after an unclean end open packs are cut and closed
+  kOverwritesDeclared,   // ranges are declared before blocks in them are overwritten in place
+  kDeclarationSynced,    // and durably so, but for new blocks
+  kDeclarationsCarried,  // a checkpoint declares ranges in use again
   kRecoveredDataSynced,  // data that a recovered journal refers to is made durable by the checkpoint that ends recovery
 };
 

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "lib/journal/journal_reader.h"
+#include "lib/store/block_data.h"
 #include "lib/store/replay.h"
 #include "lib/store/store.h"
 #include "lib/store/store_core.h"
@@ -17,6 +18,7 @@ Superblock new_superblock(const FormatOptions& options) {
   for (auto& byte : s.store_id) byte = static_cast<std::uint8_t>(generator());
   s.name_seed = generator();
   s.created = now();
+  if (options.data_checksums) s.incompatible |= kFeatureDataChecksums;
   return s;
 }
 
@@ -62,6 +64,7 @@ Result<void> check_segments(Storage& storage, std::uint64_t count) {
 // Takes one superblock as the state of the store.
 Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   core.superblock = superblock;
+  if ((superblock.incompatible & kFeatureDataChecksums) != 0) core.checksums.enable();
   core.store_root = {superblock.root, Generation{0}};
   core.fresh_after_generation = superblock.generation;
   core.generation = raw(superblock.generation) + 1;
@@ -93,6 +96,10 @@ Result<void> redo(StoreCore& core, JournalReader& journal) {
   COWFS_TRY(journal.replay([&](const JournalRecord& record) { return replay_record(core, record); }));
   COWFS_TRY(core.objects.give_back_in_flight(core.store_tree()));
   core.group_commit.note_logged(journal.last());
+  if (core.checksums.enabled() && !core.superblock.clean) {
+    for (const std::string& body : journal.overwrites()) COWFS_TRY(core.declared.found(body));
+    COWFS_ASSIGN(core.recomputed, recompute_checksums(core));
+  }
   core.replaying = false;
   // Generations that a lost future has used are skipped.
   if (!core.superblock.clean) core.generation += kNumberStep;

@@ -160,6 +160,7 @@ Result<bool> Reclaimer::free_some() {
   if (batch.items.empty()) return false;
   if (!core_.epochs.wait_for_older([this] { return stopping(); })) return false;
   COWFS_TRY(give_back(batch));
+  for (const PendingFree& item : batch.items) COWFS_TRY(forget_checksums(item.range));
   COWFS_TRY(forget_batch(batch));
   return true;
 }
@@ -176,6 +177,21 @@ Result<void> Reclaimer::give_back(const Batch& batch) {
     auto punched = core_.storage->punch({ArrayKind::kObject, raw(range.object)}, range.first * kBlockSize, range.count * kBlockSize);
     const bool harmless = punched || punched.error().code == ErrorCode::kNotFound || punched.error().code == ErrorCode::kNotSupported;
     if (!harmless) return punched;
+  }
+  return {};
+}
+
+Result<void> Reclaimer::forget_checksums(const BlockRange& range) {
+  for (bool more = true; more;) {
+    ExclusiveLock lock(core_.tree_lock);
+    COWFS_TRY(core_.check_writable());
+    (void)core_.nodes.ensure_free(kNodesPerSegment / 4);
+    Tree tree = core_.store_tree();
+    auto erased = core_.checksums.erase_some(tree, range);
+    if (!erased) return fail(erased.error());
+    core_.changed = true;
+    more = *erased;
+    core_.dirty_nodes = core_.nodes.dirty_count();
   }
   return {};
 }

@@ -55,6 +55,7 @@ class Reclaimer {
   };
   Result<Batch> next_batch();
   Result<void> give_back(const Batch& batch);
+  Result<void> forget_checksums(const BlockRange& range);
   Result<void> forget_batch(const Batch& batch);
   bool stopping() const;
   void loop(const std::stop_token& stop);

@@ -23,16 +23,21 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
     if (core.volumes.find(change.volume) == nullptr) return misfit(record);
   }
   for (const auto& change : transaction.changes()) note_inode(core, change.key);
-  for (const BlockRange& range : logged->taken) COWFS_TRY(core.objects.taken_again(core.store_tree(), range));
+  std::vector<BlockRange> taken;
+  for (const TakenBlocks& blocks : logged->taken) {
+    COWFS_TRY(core.objects.taken_again(core.store_tree(), blocks.range));
+    core.checksums.note(blocks.range.object, blocks.range.first, blocks.checksums);
+    taken.push_back(blocks.range);
+  }
   if (!core.omits(Omit::kRecoveredDataSynced)) {
     // The process may have died before it made them durable, and this one would not know that they are not.
-    for (const BlockRange& range : logged->taken) core.objects.mark_dirty(range.object);
+    for (const BlockRange& range : taken) core.objects.mark_dirty(range.object);
     for (const BlockRange& range : transaction.retained()) core.objects.mark_dirty(range.object);
     for (const ObjectNumber object : transaction.overwritten()) core.objects.mark_dirty(object);
   }
   std::vector<NodeRef> pins;
   COWFS_TRY(core.prepare(transaction, pins));
-  return core.apply(transaction, logged->taken);
+  return core.apply(transaction, taken);
 }
 
 Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
@@ -65,6 +70,7 @@ Result<void> replay_record(StoreCore& core, const JournalRecord& record) {
     case RecordType::kVolume: return replay_volume(core, record);
     case RecordType::kObject: return replay_object(core, record);
     case RecordType::kMark: return {};
+    case RecordType::kOverwrites: return {};  // JournalReader::overwrites() has them all
   }
   return misfit(record);
 }

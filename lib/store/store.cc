@@ -1,6 +1,7 @@
 #include "lib/store/store.h"
 
 #include "lib/base/check.h"
+#include "lib/store/block_data.h"
 #include "lib/store/store_core.h"
 
 namespace cowfs {
@@ -36,6 +37,22 @@ Operation::~Operation() { core_.gate.leave(); }
 
 EpochGuard::EpochGuard(Store& store) : core_(*store.core_), epoch_(core_.epochs.enter()) {}
 EpochGuard::~EpochGuard() { core_.epochs.leave(epoch_); }
+
+Result<bool> OverwriteGuard::add(const BlockRange& blocks) {
+  if (!core_.checksums.enabled()) return true;
+  COWFS_ASSIGN(const bool granted, core_.declared.begin(blocks));
+  if (granted) blocks_.push_back(blocks);
+  return granted;
+}
+
+OverwriteGuard::OverwriteGuard(Store& store) : core_(*store.core_) {}
+
+OverwriteGuard::~OverwriteGuard() {
+  for (const BlockRange& blocks : blocks_) {
+    if (writing_) core_.checksums.forget(blocks);
+    core_.declared.end(blocks);
+  }
+}
 
 ReadView::ReadView(Store& store) COWFS_NO_THREAD_SAFETY_ANALYSIS : TreeView(*store.core_) { core_.tree_lock.lock_shared(); }
 ReadView::~ReadView() COWFS_NO_THREAD_SAFETY_ANALYSIS { core_.tree_lock.unlock_shared(); }
@@ -117,16 +134,34 @@ std::vector<BlockRange> blocks_taken_for(const StoreCore& core, const Transactio
 
 }  // namespace
 
+namespace {
+
+constexpr std::uint64_t kMostChecksumsOfARange = 16384;  // in a record; fallocate takes more, and writes nothing
+
+Result<std::vector<TakenBlocks>> with_checksums(StoreCore& core, const std::vector<BlockRange>& taken) {
+  std::vector<TakenBlocks> blocks;
+  for (const BlockRange& range : taken) {
+    blocks.push_back({range, {}});
+    if (!core.checksums.enabled() || range.count > kMostChecksumsOfARange) continue;
+    COWFS_ASSIGN(blocks.back().checksums, core.checksums.find(core.store_tree(), range));
+  }
+  return blocks;
+}
+
+}  // namespace
+
 Result<void> UpdateView::commit(const Transaction& transaction) {
   if (transaction.empty()) return {};
   COWFS_TRY(check_targets(core_, transaction));
   std::vector<NodeRef> pins;
   COWFS_TRY(core_.prepare(transaction, pins));
   const std::vector<BlockRange> taken = blocks_taken_for(core_, transaction);
+  COWFS_ASSIGN(const std::vector<TakenBlocks> new_blocks, with_checksums(core_, taken));
   note_needs(core_, transaction, taken);
-  COWFS_ASSIGN(sequence_, core_.log(RecordType::kTransaction, encode_transaction(transaction, taken), transaction.request_id(),
-                                    transaction.only_frees()));
+  COWFS_ASSIGN(sequence_, core_.log(RecordType::kTransaction, encode_transaction(transaction, new_blocks),
+                                    transaction.request_id(), transaction.only_frees()));
   auto applied = core_.apply(transaction, taken);
+  if (applied) applied = core_.apply_some_checksums();
   if (!applied) core_.set_failed(applied.error());
   core_.dirty_nodes = core_.nodes.dirty_count();
   if (core_.dirty_nodes > kDirtyNodesForCheckpoint) core_.checkpointer.request();
@@ -149,6 +184,7 @@ Result<void> Store::close() {
 }
 
 bool Store::read_only() const { return core_->options.read_only; }
+bool Store::keeps_checksums() const { return core_->checksums.enabled(); }
 std::uint64_t Store::name_seed() const { return core_->superblock.name_seed; }
 std::string Store::store_id() const {
   const auto& id = core_->superblock.store_id;
@@ -289,12 +325,15 @@ void Store::abandon(const BlockRange& range) { core_->objects.abandon(range); }
 Generation Store::birth_generation() const { return Generation{core_->generation.load()}; }
 
 Result<void> Store::read_data(ObjectNumber object, std::uint64_t offset, MutableBytes out) {
-  return core_->objects.read(object, offset, out);
+  return core_->checksums.enabled() ? read_verified(*core_, object, offset, out)
+                                    : core_->objects.read(object, offset, out);
 }
 
 Result<void> Store::write_blocks(ObjectNumber object, std::uint64_t first_block, Bytes blocks) {
   COWFS_TRY(core_->check_writable());
-  return core_->objects.write(object, first_block, blocks);
+  COWFS_TRY(core_->objects.write(object, first_block, blocks));
+  core_->checksums.note(object, first_block, blocks);
+  return {};
 }
 
 // Durability and reports.
@@ -356,12 +395,25 @@ StoreCounters Store::counters() const {
           .longest_stall = core_->checkpointer.longest_stall(),
           .journal_bytes = core_->journal.live_bytes(),
           .replayed = core_->replayed,
+          .recomputed_checksums = core_->recomputed,
           .live_nodes = core_->nodes.used_count(),
           .dirty_nodes = core_->nodes.dirty_count(),
           .pending_reclaim = pending.value_or(0)};
 }
 
 Result<void> Store::reclaim_now() { return core_->reclaimer.run_to_end(); }
+
+Result<void> Store::visit_checksums(const std::function<bool(const ChecksumItem&)>& visit) const {
+  SharedLock lock(core_->tree_lock);
+  bool sound = true;
+  COWFS_TRY(core_->store_tree().scan(checksum_key({}, 0), [&](std::string_view key, std::string_view value) {
+    if (kind_of(key) != KeyKind::kBlockChecksum) return false;
+    const auto item = decode_checksums(key, value);
+    sound = item.has_value();
+    return sound && visit(*item);
+  }));
+  return sound ? Result<void>{} : fail(ErrorCode::kCorrupted, "an item of checksums makes no sense");
+}
 
 Result<std::uint64_t> Store::block_references(ObjectNumber object, std::uint64_t block) const {
   ExclusiveLock lock(core_->tree_lock);

@@ -31,6 +31,7 @@
 #include "lib/base/time.h"
 #include "lib/journal/record.h"
 #include "lib/storage/storage.h"
+#include "lib/store/checksum_item.h"
 #include "lib/store/extent.h"
 #include "lib/store/omit.h"
 #include "lib/store/transaction.h"
@@ -54,7 +55,8 @@ struct StoreOptions {
 };
 
 struct FormatOptions {
-  std::optional<std::uint64_t> seed;  // of the store's id and hash seed; random where absent
+  bool data_checksums = true;         // of every block of file data
+  std::optional<std::uint64_t> seed{};  // of the store's id and hash seed; random where absent
 };
 
 enum class VolumeKind { kSnapshot, kFork };  // read-only, writable
@@ -79,6 +81,7 @@ struct StoreCounters {  // for tests and reports
   std::chrono::microseconds longest_stall{0};  // the longest time for which a checkpoint kept changes out
   std::uint64_t journal_bytes = 0;             // of segments that a superblock slot may need
   std::uint64_t replayed = 0;                  // journal records that opening the store applied
+  std::uint64_t recomputed_checksums = 0;      // of blocks that were being overwritten when the store was not closed
   std::uint64_t live_nodes = 0;
   std::uint64_t dirty_nodes = 0;
   std::uint64_t pending_reclaim = 0;  // volumes and nodes waiting for the reclaim thread
@@ -108,6 +111,30 @@ class EpochGuard {
  private:
   StoreCore& core_;
   std::uint64_t epoch_;
+};
+
+/// Leave to overwrite blocks in place that are the caller's alone, where checksums are kept (else add() says yes and nothing is done).
+///     OverwriteGuard guard(store);
+///     COWFS_ASSIGN(const bool here, guard.add(blocks));   // false: not here, not now: write to a new place
+///     guard.writing(); ... Store::write_blocks ...; guard.written();
+/// What was being written when the guard went away is not known, and is not verified until it is written again. With an Operation, holding no
+/// view.
+class OverwriteGuard {
+ public:
+  explicit OverwriteGuard(class Store& store);
+  ~OverwriteGuard();
+  OverwriteGuard(const OverwriteGuard&) = delete;
+  OverwriteGuard& operator=(const OverwriteGuard&) = delete;
+
+  /// Errors: those of the journal, which may have to be synced first.
+  Result<bool> add(const BlockRange& blocks);
+  void writing() { writing_ = true; }
+  void written() { writing_ = false; }
+
+ private:
+  StoreCore& core_;
+  std::vector<BlockRange> blocks_;
+  bool writing_ = false;
 };
 
 /// Read access to the trees of all volumes. Errors: kStale for a volume that is gone.
@@ -173,6 +200,7 @@ class Store {
   Result<void> close();
 
   bool read_only() const;
+  bool keeps_checksums() const;
   /// The seed of the hash of names; the same for the life of the store, so that cookies survive forks.
   std::uint64_t name_seed() const;
   /// 16 random bytes that name the store.
@@ -219,9 +247,9 @@ class Store {
   void abandon(const BlockRange& range);
   Generation birth_generation() const;
 
-  /// Reads `out.size()` bytes of an object from byte `offset` on; any alignment.
+  /// Reads `out.size()` bytes of an object from byte `offset` on; any alignment. kCorrupted where a block does not match its checksum.
   Result<void> read_data(ObjectNumber object, std::uint64_t offset, MutableBytes out);
-  /// Writes whole blocks: the one place through which file data goes.
+  /// Writes whole blocks: the one place through which file data goes. Blocks that a committed extent refers to: with an OverwriteGuard.
   Result<void> write_blocks(ObjectNumber object, std::uint64_t first_block, Bytes blocks);
 
   // Durability.
@@ -257,12 +285,17 @@ class Store {
   /// array's allocation. kCorrupted with what differs. Excludes all else meanwhile; for tests and fsck.
   Result<void> verify();
 
+  /// The checksums that the store's tree has (with those of the last checkpoint at least), until `visit` returns false. `visit` must
+  /// not call into the store.
+  Result<void> visit_checksums(const std::function<bool(const ChecksumItem&)>& visit) const;
+
   /// References to one block, and whether any: for introspection and tests.
   Result<std::uint64_t> block_references(ObjectNumber object, std::uint64_t block) const;
 
  private:
   friend class Operation;
   friend class EpochGuard;
+  friend class OverwriteGuard;
   friend class ReadView;
   friend class UpdateView;
   explicit Store(std::unique_ptr<StoreCore> core);

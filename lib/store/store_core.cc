@@ -12,6 +12,7 @@ StoreCore::StoreCore(std::unique_ptr<Storage> the_storage, const StoreOptions& t
                 COWFS_TRY(log(RecordType::kObject, encode_logged_object({object, record})));
                 return {};
               }),
+      declared(*this),
       group_commit(*this),
       checkpointer(*this),
       reclaimer(*this) {}
@@ -54,20 +55,38 @@ std::string StoreCore::failure_text() const {
   return failure ? failure->text : "";
 }
 
-Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std::uint64_t request_id, bool frees_space) {
-  auto sequence = journal.append({type, Generation{generation.load()}, request_id, body, frees_space});
-  if (sequence) {
-    group_commit.note_logged(*sequence);
-    if (journal.is_half_full()) checkpointer.request();
-    return *sequence;
-  }
+Result<std::uint64_t> StoreCore::append(const Journal::NewRecord& record) {
+  auto sequence = journal.append(record);
+  if (sequence) return sequence;
   if (is_out_of_space(sequence.error())) {
     journal_is_scarce = true;
     checkpointer.request();
   } else {
     set_failed(sequence.error());
   }
-  return fail(sequence.error());
+  return sequence;
+}
+
+Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std::uint64_t request_id, bool frees_space) {
+  COWFS_ASSIGN(const std::uint64_t sequence,
+               append({type, Generation{generation.load()}, request_id, body, frees_space}));
+  group_commit.note_logged(sequence);
+  if (journal.is_half_full()) checkpointer.request();
+  return sequence;
+}
+
+Result<std::uint64_t> StoreCore::log_declaration(std::string_view body) {
+  return append({.type = RecordType::kOverwrites,
+                 .generation = Generation{generation.load()},
+                 .body = body,
+                 .frees_space = true});
+}
+
+Result<void> StoreCore::apply_some_checksums() {
+  constexpr std::size_t kAtOnce = 64;
+  if (checksums.pending() <= kChecksumItemsForApply || !nodes.ensure_free(kNodesKeptForDeletes)) return {};
+  Tree tree = store_tree();
+  return checksums.apply(tree, kAtOnce);
 }
 
 Result<void> StoreCore::apply_block_counts() {

@@ -21,8 +21,10 @@
 
 #include "lib/base/mutex.h"
 #include "lib/journal/journal.h"
+#include "lib/store/block_checksums.h"
 #include "lib/store/block_counts.h"
 #include "lib/store/checkpointer.h"
+#include "lib/store/declared_overwrites.h"
 #include "lib/store/epochs.h"
 #include "lib/store/fork_gate.h"
 #include "lib/store/group_commit.h"
@@ -40,6 +42,7 @@ namespace cowfs {
 inline constexpr std::size_t kDirtyNodesForCheckpoint = 8192;   // 32 MiB
 inline constexpr std::size_t kDirtyNodesForWaiting = 24576;     // 96 MiB: operations wait for the checkpoint
 inline constexpr std::size_t kBlockChangesForApply = 4096;  // gathered at most before they are applied
+inline constexpr std::size_t kChecksumItemsForApply = 1024;  // noted at most before some are put into the tree
 inline constexpr std::size_t kNodesKeptForDeletes = 2 * kNodesPerSegment;  // free nodes that only deletes and checkpoints may use
 
 class StoreCore final : public NodeSpace {
@@ -70,12 +73,20 @@ class StoreCore final : public NodeSpace {
   std::string failure_text() const;
   bool omits(Omit care) const { return options.omit == care; }
 
-  /// Appends a record to the journal; the tree lock is held exclusively, but for objects. Comes before the change in memory: after an error
+  /// Appends a record to the journal, and remembers what its failure means.
+  Result<std::uint64_t> append(const Journal::NewRecord& record);
+  /// Appends the record of a change; the tree lock is held exclusively, but for objects. Comes before the change in memory: after an error
   /// there is none.
   Result<std::uint64_t> log(RecordType type, std::string_view body, std::uint64_t request_id = 0, bool frees_space = false);
 
+  /// The same for a declaration of DeclaredOverwrites; the tree lock need not be held.
+  Result<std::uint64_t> log_declaration(std::string_view body);
+
   /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive. After an error the store takes no more changes.
   Result<void> apply_block_counts();
+
+  /// Puts some of the noted checksums into the store's tree where many wait and there is room; tree lock exclusive.
+  Result<void> apply_some_checksums();
 
   /// Loads and reserves all that apply() needs: everything that can fail is done here, before the first change.
   Result<void> prepare(const Transaction& transaction, std::vector<NodeRef>& pins);
@@ -97,6 +108,7 @@ class StoreCore final : public NodeSpace {
   NodeArray nodes;
   NodeCounts node_counts;
   BlockCounts block_counts;
+  BlockChecksums checksums;  // has a lock of its own for what is not in the tree
   VolumeTable volumes;
   TreeRoot store_root;
   Generation fresh_after_generation{0};
@@ -105,6 +117,7 @@ class StoreCore final : public NodeSpace {
   bool changed = false;  // anything at all since the last checkpoint was taken
   bool replaying = false;
   std::uint64_t replayed = 0;  // journal records applied when the store was opened
+  std::uint64_t recomputed = 0;  // checksums that opening the store found outdated in ranges that were being overwritten
 
   std::atomic<std::uint64_t> generation{1};
   std::atomic<std::uint64_t> next_inode{raw(kFirstFreeInode)};
@@ -116,6 +129,7 @@ class StoreCore final : public NodeSpace {
   Journal journal;
 
   ObjectSpace objects;
+  DeclaredOverwrites declared;
 
   std::atomic<bool> failed{false};
   mutable Mutex failure_mutex;  // leaf

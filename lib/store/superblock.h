@@ -29,9 +29,9 @@ inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers
 // Features that this program knows. A store with an unknown incompatible feature is refused, with an unknown read-only compatible one
 // it opens read-only.
 inline constexpr std::uint64_t kFeatureJournal = 1;  // there may be a journal to replay
-inline constexpr std::uint64_t kKnownIncompatible = kFeatureJournal;
-inline constexpr std::uint64_t kFeatureDataChecksums = 1;  // read-only compatible: who writes data keeps its checksums
-inline constexpr std::uint64_t kKnownReadOnlyCompatible = kFeatureDataChecksums;
+inline constexpr std::uint64_t kFeatureDataChecksums = 2;  // blocks have checksums, also in the journal
+inline constexpr std::uint64_t kKnownIncompatible = kFeatureJournal | kFeatureDataChecksums;
+inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
 
 struct Superblock {
   std::uint32_t version = kFormatVersion;

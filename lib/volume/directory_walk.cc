@@ -15,6 +15,18 @@ Result<ParentItem> parent_item(const TreeView& view, VolumeId volume, InodeNumbe
   return std::move(*parent);
 }
 
+Result<std::string> path_in(const TreeView& view, VolumeId volume, InodeNumber inode) {
+  std::vector<std::string> names;
+  COWFS_TRY(walk_up(view, volume, inode, [&](InodeNumber, const ParentItem& parent) {
+    names.push_back(parent.name);
+    return true;
+  }));
+  std::ranges::reverse(names);
+  std::string path;
+  for (const std::string& name : names) path += path.empty() ? name : "/" + name;
+  return path;
+}
+
 }  // namespace
 
 Result<InodeNumber> parent_in(const TreeView& view, VolumeId volume, InodeNumber directory) {
@@ -69,15 +81,15 @@ Result<InodeNumber> Volume::parent_of(InodeNumber directory) {
 Result<std::string> Volume::path_of(InodeNumber directory) {
   ReadView view(store_);
   COWFS_TRY(parent_in(view, id_, directory));
-  std::vector<std::string> names;
-  COWFS_TRY(walk_up(view, id_, directory, [&](InodeNumber, const ParentItem& parent) {
-    names.push_back(parent.name);
-    return true;
-  }));
-  std::ranges::reverse(names);
-  std::string path;
-  for (const std::string& name : names) path += path.empty() ? name : "/" + name;
-  return path;
+  return path_in(view, id_, directory);
+}
+
+std::string describe_file(Store& store, VolumeId volume, InodeNumber inode) {
+  ReadView view(store);
+  const auto info = view.volume(volume);
+  const std::string where = info && !info->name.empty() ? info->name : "volume " + std::to_string(raw(volume));
+  const auto path = path_in(view, volume, inode);
+  return where + (path ? ":/" + *path : ":inode " + std::to_string(raw(inode)));
 }
 
 }  // namespace cowfs

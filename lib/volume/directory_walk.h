@@ -21,6 +21,9 @@ using VisitAncestor = std::function<bool(InodeNumber child, const ParentItem& pa
 Result<void> walk_up(const TreeView& view, VolumeId volume, InodeNumber directory,
                      const VisitAncestor& visit);
 
+/// For messages: "main:/a/b" by the first of an inode's names, or "main:inode 42" where it has none. Takes the tree lock.
+std::string describe_file(Store& store, VolumeId volume, InodeNumber inode);
+
 /// The child of `ancestor` through which `directory` lies below it: `directory` itself where they are
 /// parent and child. Nothing where it does not lie below.
 Result<std::optional<InodeNumber>> branch_below(const TreeView& view, VolumeId volume,

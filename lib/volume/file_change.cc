@@ -91,10 +91,17 @@ Result<void> clear_past_end(FileChange& change) {
   const MutableBytes past_end = MutableBytes(block).subspan(size % kBlockSize);
   if (is_zero(past_end)) return {};
   std::ranges::fill(past_end, std::byte{0});
-  if (change.is_alone(extents.front())) {
+  OverwriteGuard overwrite(change.store());
+  bool here = change.is_alone(extents.front());
+  if (here) {
+    COWFS_ASSIGN(here, overwrite.add(extents.front().blocks));
+  }
+  if (here) {  // nobody has seen these bytes: in place
     change.note_overwritten(extents);
-    return write_extents(change.store(), extents, last.first,
-                         block);  // nobody has seen these bytes: in place
+    overwrite.writing();
+    COWFS_TRY(write_extents(change.store(), extents, last.first, block));
+    overwrite.written();
+    return {};
   }
   NewBlocks blocks(change.store());
   COWFS_TRY(blocks.take({&last, 1}));

@@ -1,7 +1,9 @@
 // Volume::read: extents are looked up under the tree lock, their data is read without it.
 
 #include <algorithm>
+#include <array>
 
+#include "lib/volume/directory_walk.h"
 #include "lib/volume/extent_data.h"
 #include "lib/volume/file_change.h"
 #include "lib/volume/volume.h"
@@ -26,6 +28,18 @@ Result<Found> look_up(Store& store, VolumeId volume, InodeNumber inode, std::uin
   return found;
 }
 
+/// What cannot be read, by file and offset, for the one who has to restore it.
+Error name_damage(Store& store, VolumeId volume, InodeNumber inode, std::span<const Extent> extents,
+                  FileBlocks range, Error error) {
+  if (error.code != ErrorCode::kCorrupted) return error;
+  std::array<std::byte, kBlockSize> block;
+  std::uint64_t at = range.first;
+  while (at + 1 < range.end && read_extents(store, extents, at << kBlockShift, block)) ++at;
+  error.text = describe_file(store, volume, inode) + ": offset " +
+               std::to_string(at << kBlockShift) + ": " + error.text;
+  return error;
+}
+
 /// Reads as much as one look at the tree gives. Returns the offset up to which it came.
 Result<std::uint64_t> read_step(Store& store, VolumeId volume, InodeNumber inode,
                                 std::uint64_t offset, MutableBytes out) {
@@ -34,7 +48,11 @@ Result<std::uint64_t> read_step(Store& store, VolumeId volume, InodeNumber inode
   std::uint64_t end = std::min(offset + out.size(), found.size);
   if (found.extents.size() == kExtentsPerStep)
     end = std::min(end, found.extents.back().end() << kBlockShift);
-  COWFS_TRY(read_extents(store, found.extents, offset, out.first(end - offset)));
+  auto read = read_extents(store, found.extents, offset, out.first(end - offset));
+  if (!read) {
+    return fail(name_damage(store, volume, inode, found.extents,
+                            {block_of(offset), blocks_for(end)}, read.error()));
+  }
   return end;
 }
 

@@ -47,10 +47,14 @@ Result<Bytes> image_of(FileChange& change, std::span<const Extent> extents, File
 }
 
 /// The extents of `range` that may be written in place.
-std::vector<Extent> in_place(const FileChange& change, std::span<const Extent> extents,
-                             FileBlocks range) {
-  std::vector<Extent> own = clip_extents(extents, range);
-  std::erase_if(own, [&](const Extent& extent) { return !change.is_alone(extent); });
+Result<std::vector<Extent>> in_place(const FileChange& change, std::span<const Extent> extents,
+                                     FileBlocks range, OverwriteGuard& overwrite) {
+  std::vector<Extent> own;
+  for (const Extent& extent : clip_extents(extents, range)) {
+    if (!change.is_alone(extent)) continue;
+    COWFS_ASSIGN(const bool here, overwrite.add(extent.blocks));
+    if (here) own.push_back(extent);
+  }
   return own;
 }
 
@@ -68,7 +72,8 @@ Result<ExtentEdit> load_edit(const FileChange& change, FileBlocks range) {
 Result<void> write_step(FileChange& change, std::uint64_t offset, Bytes in) {
   const FileBlocks range{block_of(offset), blocks_for(offset + in.size())};
   COWFS_ASSIGN(ExtentEdit edit, load_edit(change, range));
-  std::vector<Extent> places = in_place(change, edit.extents(), range);
+  OverwriteGuard overwrite(change.store());
+  COWFS_ASSIGN(std::vector<Extent> places, in_place(change, edit.extents(), range, overwrite));
   const std::vector<FileBlocks> new_runs = holes_in(places, range);
   NewBlocks blocks(change.store());
   if (!new_runs.empty()) {
@@ -77,7 +82,7 @@ Result<void> write_step(FileChange& change, std::uint64_t offset, Bytes in) {
     // It may just have been made, with all that the window holds moved to it: ours alone before and
     // after.
     COWFS_ASSIGN(edit, load_edit(change, range));
-    places = in_place(change, edit.extents(), range);
+    COWFS_ASSIGN(places, in_place(change, edit.extents(), range, overwrite));
     COWFS_TRY(blocks.take(new_runs, own));
   }
   std::vector<std::byte> buffer;
@@ -85,7 +90,9 @@ Result<void> write_step(FileChange& change, std::uint64_t offset, Bytes in) {
   change.note_overwritten(places);
   places.insert(places.end(), blocks.extents().begin(), blocks.extents().end());
   std::ranges::sort(places, {}, &Extent::file_block);
+  overwrite.writing();
   COWFS_TRY(write_extents(change.store(), places, range.first, image));
+  overwrite.written();
   edit.replace(blocks.extents());
   COWFS_TRY(commit_written(change, edit, Transaction(change.context), offset + in.size()));
   blocks.keep_all();

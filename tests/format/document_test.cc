@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/store/checksum_item.h"
 #include "lib/store/records.h"
 #include "lib/store/superblock.h"
 #include "lib/tree/node.h"
@@ -335,6 +336,15 @@ TEST(FormatDocument, PutsTheFieldsOfAnObjectWhereTheyAre) {
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
   EXPECT_EQ(numbers(object_key(ObjectNumber{0x31})),
             kStorePrefix + std::string("220000000000000031"));
+}
+
+TEST(FormatDocument, PutsChecksumsWhereTheyAre) {
+  const Layout layout = layout_of("Block checksum (kind 40)");
+  ASSERT_EQ(layout.fields.size(), 1u);
+  ChecksumItem item{ObjectNumber{5}, 128, {}};
+  item.checksums[0] = 0x01020304;
+  item.checksums[2] = 0x0a0b0c0d;
+  EXPECT_EQ(encode_checksums(item), std::string("\x04\x03\x02\x01\0\0\0\0\x0d\x0c\x0b\x0a", 12));
 }
 
 TEST(FormatDocument, PutsTheFieldsOfCountsAndPendingFreesWhereTheyAre) {

@@ -4,7 +4,7 @@ usage: read_store.py STORE VOLUME
 
 Prints "sha256  ./path" for every file and "target -> ./path" for every symbolic link of the volume, sorted. On the way it
 checks what the document promises: every node's place, order and size, both items of every name, counts of blocks, the
-bitmaps. (Not the checksums: the standard library has no XXH3.) Knows nothing of the C++ code; keep it so.
+bitmaps, that every block has a checksum. (Not whether they are right: the standard library has no XXH3.) Knows nothing of the C++ code; keep it so.
 """
 import bisect
 import hashlib
@@ -14,7 +14,8 @@ import sys
 
 BLOCK = 4096
 KIND_INODE, KIND_NAME, KIND_PARENT, KIND_TARGET, KIND_EXTENT = 1, 2, 3, 5, 6
-KIND_VOLUME, KIND_OBJECT, KIND_SEGMENT, KIND_DROPPED = 32, 34, 37, 39
+KIND_VOLUME, KIND_OBJECT, KIND_SEGMENT, KIND_DROPPED, KIND_CHECKSUM = 32, 34, 37, 39, 40
+DATA_CHECKSUMS = 2
 ROOT_INODE = 2
 
 
@@ -144,6 +145,17 @@ def main():
             if bits[i // 8] >> (i % 8) & 1
         }
         assert bitmap == store.nodes, "nodes in use"
+    if u64(store.superblock, 40) & DATA_CHECKSUMS:
+        with_checksum = {
+            (number, first + i)
+            for (number, first), value in (
+                (struct.unpack(">QQ", rest), value) for rest, value in store.of_kind(KIND_CHECKSUM)
+            )
+            for i in range(len(value) // 4)
+            if struct.unpack_from("<I", value, 4 * i)[0] != 0
+        }
+        for volume in volumes.values():
+            assert with_checksum.issuperset(volume.blocks()), "written blocks without a checksum"
     print("\n".join(sorted(volumes[sys.argv[2]].files())))
 
 

@@ -119,7 +119,11 @@ void StoreModel::overwrite(const std::string& name) {
     const Extent extent = *decode_extent(key, item.value);
     if (extent.birth <= shared_at) continue;
     item.content = next_content_++;
+    OverwriteGuard guard(store_);
+    ASSERT_THAT(guard.add(extent.blocks), HoldsValue(true));
+    guard.writing();
     ASSERT_NO_FATAL_FAILURE(write_block(extent.blocks.object, extent.blocks.first, item.content));
+    guard.written();
     UpdateView view(store_, operation);
     Transaction transaction;
     transaction.put(id, key, item.value);

@@ -10,6 +10,8 @@ STORE is made when it is missing; a directory that holds anything is refused
 and left as it is. The store gets mode 0700. It begins with one volume, main,
 whose root directory belongs to you and has mode 0755.
 
+      --no-data-checksums
+                 keep no checksums of file data: damage to it goes unnoticed
   -q, --quiet    print nothing but errors
       --json     print the answer as JSON
   -h, --help     show this and exit

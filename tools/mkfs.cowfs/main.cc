@@ -44,11 +44,13 @@ int run(int argc, const char* const* argv) {
   bool json = false;
   app.add_flag("-q,--quiet", quiet)->disable_flag_override();
   app.add_flag("--json", json)->disable_flag_override();
+  bool no_checksums = false;
+  app.add_flag("--no-data-checksums", no_checksums)->disable_flag_override();
   const CLI::Option* store = app.add_option("STORE")->required();
   if (const auto code = parse(app, argc, argv)) return to_int(*code);
 
   const std::string path = value(*store).value_or("");
-  const auto id = make_store(path);
+  const auto id = make_store(path, {.data_checksums = !no_checksums});
   if (!id) {
     print_error(kTool, id.error().text);
     return to_int(ExitCode::kFailed);

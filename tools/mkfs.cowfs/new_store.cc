@@ -36,11 +36,11 @@ void remove_remains(const std::string& path, bool directory_is_ours) {
   if (directory_is_ours) ::rmdir(path.c_str());
 }
 
-Result<std::string> format(std::unique_ptr<HostStorage> storage) {
+Result<std::string> format(std::unique_ptr<HostStorage> storage, const FormatOptions& format_options) {
   RequestContext owner;
   owner.uid = ::getuid();
   owner.gid = ::getgid();
-  COWFS_TRY(FileSystem::format(*storage, owner, kRootPermissions));
+  COWFS_TRY(FileSystem::format(*storage, owner, kRootPermissions, format_options));
   StoreOptions options;
   options.read_only = true;
   options.background = false;
@@ -52,11 +52,11 @@ Result<std::string> format(std::unique_ptr<HostStorage> storage) {
 
 }  // namespace
 
-Result<std::string> make_store(const std::string& path) {
+Result<std::string> make_store(const std::string& path, const FormatOptions& options) {
   const bool missing = is_missing(path);
   const bool ours = missing || is_empty_directory(path);
   auto storage = HostStorage::create(path);
-  auto id = storage ? format(std::move(storage).value()) : fail(std::move(storage).error());
+  auto id = storage ? format(std::move(storage).value(), options) : fail(std::move(storage).error());
   // kExists: somebody else put something there meanwhile.
   if (!id && ours && id.error().code != ErrorCode::kExists) remove_remains(path, missing);
   return id;

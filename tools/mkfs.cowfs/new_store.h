@@ -7,12 +7,13 @@
 #include <string>
 
 #include "lib/base/error.h"
+#include "lib/store/store.h"
 
 namespace cowfs {
 
 /// Makes a store in a directory that is empty or missing, with the caller as owner of the root
 /// directory, and reads it back. Returns the store's id, 16 bytes. After a failure nothing that was
 /// made here is left behind. Errors: those of HostStorage::create and FileSystem::format.
-Result<std::string> make_store(const std::string& path);
+Result<std::string> make_store(const std::string& path, const FormatOptions& options);
 
 }  // namespace cowfs
