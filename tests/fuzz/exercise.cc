@@ -12,10 +12,10 @@
 namespace cowfs::fuzz {
 namespace {
 
-constexpr std::size_t kMostEntries = 200;  // of a volume that are looked at
-constexpr std::size_t kMostVolumes = 6;
-constexpr std::size_t kMostWritten = 12;  // entries of a volume that are changed
-constexpr int kMostSteps = 100;           // of a copy of a directory
+constexpr std::size_t kMostEntries = 40;  // of a volume that are looked at
+constexpr std::size_t kMostVolumes = 3;
+constexpr std::size_t kMostWritten = 6;  // entries of a volume that are changed
+constexpr int kMostSteps = 40;           // of a copy of a directory
 
 struct Found {
   InodeNumber directory{};
@@ -38,8 +38,8 @@ void look_at(Volume& volume, const Attributes& file) {
   (void)volume.read_link(inode);
   (void)volume.path_of(inode);
   if (!S_ISREG(file.mode)) return;
-  std::vector<std::byte> buffer(70'000);
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{98'304}, file.size / 2, file.size - file.size / 8}) {
+  std::vector<std::byte> buffer(10'000);
+  for (const std::uint64_t offset : {std::uint64_t{0}, file.size - file.size / 8}) {
     (void)volume.read(inode, offset, buffer);
     (void)volume.locate(inode, offset / kBlockSize);
     (void)volume.seek(inode, offset, SeekTarget::kData);
@@ -104,7 +104,8 @@ void change_names(Volume& volume, const Found& entry, std::size_t number) {
 
 void copy_tree(const std::shared_ptr<Volume>& volume, InodeNumber directory) {
   TreeClone clone(caller(), true, {volume, directory, volume, kRootInode, "a copy"}, {.mode = true, .links = true, .attributes = true});
-  Result<bool> more = clone.begin() ? Result<bool>(true) : Result<bool>(false);
+  if (!clone.begin()) return;
+  Result<bool> more(true);
   for (int steps = 0; more && *more && steps < kMostSteps; ++steps) more = clone.step();
   if (!more || *more || !clone.publish()) (void)clone.abandon();
 }
@@ -112,7 +113,7 @@ void copy_tree(const std::shared_ptr<Volume>& volume, InodeNumber directory) {
 void change(const std::shared_ptr<Volume>& volume, const std::vector<Found>& found) {
   for (std::size_t i = 0; i < found.size() && i < kMostWritten; ++i) {
     const Found& entry = found[i * found.size() / kMostWritten % found.size()];
-    if (S_ISDIR(entry.attributes.mode) && i < 3) copy_tree(volume, entry.attributes.inode);
+    if (S_ISDIR(entry.attributes.mode) && i < 2) copy_tree(volume, entry.attributes.inode);
     change_file(*volume, entry);
     change_names(*volume, entry, i);
     const Found& other = found[(i + 1) % found.size()];

@@ -2,22 +2,20 @@
 //
 // The input is a row of requests, at most kMostRequests: who asks (root or a stranger), of which node, with which number and sizes, and bytes.
 // Half of the requests have the size and the header that their number asks for; a copy of a tree can have the token that was
-// offered last. Nothing is mounted: what the daemon answers comes back to this file.
-#include <fcntl.h>
+// offered last. Nothing is mounted: the session talks to a socket.
 #include <linux/fuse.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
 
 #include "fs/handlers.h"
 #include "fs/mount.h"
 #include "lib/api/ioctl.h"
 #include "lib/base/check.h"
-#include "lib/base/mutex.h"
+#include "lib/base/unique_fd.h"
 #include "lib/volume/file_system.h"
 #include "tests/fuzz/sample_store.h"
 #include "tests/fuzz/target.h"
@@ -44,39 +42,6 @@ constexpr std::array<std::size_t, 14> kSizes = {0,
 constexpr unsigned kOfferNumber = 10;
 constexpr unsigned kStartNumber = 11;
 
-/// What the daemon answered last, from whichever thread.
-class Answers {
- public:
-  void take(std::string whole) {
-    const MutexLock lock(mutex_);
-    last_ = std::move(whole);
-  }
-  std::string last() {
-    const MutexLock lock(mutex_);
-    return last_;
-  }
-
- private:
-  Mutex mutex_;
-  std::string last_ COWFS_GUARDED_BY(mutex_);
-};
-
-/// libfuse hands its callbacks nothing of ours.
-Answers& answers() {
-  static Answers all;
-  return all;
-}
-
-ssize_t take_answer(int, iovec* parts, int count, void*) {
-  std::string whole;
-  for (int i = 0; i < count; ++i) whole.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
-  const auto size = static_cast<ssize_t>(whole.size());
-  answers().take(std::move(whole));
-  return size;
-}
-
-ssize_t nothing_to_read(int, void*, std::size_t, void*) { return -EAGAIN; }
-
 template <typename T>
 std::string bytes_of(const T& value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof value);
@@ -92,16 +57,22 @@ fuse_session* open_session(Mount& mount) {
   fuse_session* session = fuse_session_new(&arguments, &table, sizeof table, &mount);
   fuse_opt_free_args(&arguments);
   COWFS_CHECK(session != nullptr);
-  fuse_custom_io io{};
-  io.writev = take_answer;
-  io.read = nothing_to_read;
-  COWFS_CHECK(fuse_session_custom_io(session, &io, ::open("/dev/null", O_RDWR | O_CLOEXEC)) == 0);
   return session;
+}
+
+/// The ends of a connection: the session's, which it closes, and ours.
+std::array<int, 2> connect() {
+  std::array<int, 2> ends{};
+  COWFS_CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  return ends;
 }
 
 class Kernel {
  public:
   explicit Kernel(Mount& mount) : session_(open_session(mount)) {
+    const std::array<int, 2> ends = connect();
+    end_.reset(ends[1]);
+    COWFS_CHECK(fuse_session_mount(session_, ("/dev/fd/" + std::to_string(ends[0])).c_str()) == 0);
     fuse_init_in init{};
     init.major = FUSE_KERNEL_VERSION;
     init.minor = 36;
@@ -127,6 +98,7 @@ class Kernel {
     buffer.size = message.size();
     buffer.mem = message.data();
     fuse_session_process_buf(session_, &buffer);
+    take_answers();
   }
   std::uint64_t open_directory(std::uint64_t node) {
     send(FUSE_OPENDIR, node, 0, bytes_of(fuse_open_in{}));
@@ -141,13 +113,24 @@ class Kernel {
   template <typename T>
   T answered(std::size_t skip = 0) {
     T value{};
-    const std::string last = answers().last();
     const std::size_t from = sizeof(fuse_out_header) + skip;
-    if (last.size() >= from + sizeof value) std::memcpy(&value, last.data() + from, sizeof value);
+    if (last_.size() >= from + sizeof value) std::memcpy(&value, last_.data() + from, sizeof value);
     return value;
   }
 
  private:
+  /// Some come later, from the daemon's own threads.
+  void take_answers() {
+    std::string answer(32768, '\0');
+    for (;;) {
+      const ssize_t size = ::recv(end_.get(), answer.data(), answer.size(), MSG_DONTWAIT);
+      if (size <= 0) return;
+      last_ = answer.substr(0, static_cast<std::size_t>(size));
+    }
+  }
+
+  UniqueFd end_;
+  std::string last_;
   fuse_session* session_;
   std::uint64_t unique_ = 0;
 };
@@ -170,7 +153,7 @@ struct Caller {
     }
   }
   std::string choose_bytes(unsigned number, bool sound, Source& source) const {
-    if (!sound || number >= kSizes.size()) return std::string(source.take(source.below(16384)));
+    if (!sound) return std::string(source.take(source.below(16384)));
     const std::size_t size = kSizes[number];
     std::string bytes = bytes_of(api::Header{api::kProtocolVersion, static_cast<std::uint32_t>(size)});
     bytes.resize(size);
@@ -187,14 +170,14 @@ struct Caller {
   void ask(Source& source) {
     const auto number = static_cast<unsigned>(source.below(16, 1));
     const uid_t uid = source.flag() ? kStranger : 0;
-    const bool sound = source.flag();
+    const bool sound = source.flag() && number > 0 && number < kSizes.size();
     const std::uint64_t node = choose_node(source);
     const std::string bytes = choose_bytes(number, sound, source);
     fuse_ioctl_in in{};
     in.fh = node == directory ? handle : source.number(1);
     in.flags = node == directory ? FUSE_IOCTL_DIR : static_cast<std::uint32_t>(source.number(1));
-    in.cmd = sound && number < kSizes.size() ? _IOC(_IOC_READ | _IOC_WRITE, api::kIoctlGroup, number, bytes.size())
-                                             : static_cast<std::uint32_t>(source.number(4));
+    in.cmd = sound ? static_cast<std::uint32_t>(_IOC(_IOC_READ | _IOC_WRITE, api::kIoctlGroup, number, bytes.size()))
+                   : static_cast<std::uint32_t>(source.number(4));
     in.in_size = static_cast<std::uint32_t>(bytes.size());
     in.out_size = sound ? in.in_size : static_cast<std::uint32_t>(source.number(2));
     kernel.send(FUSE_IOCTL, node, uid, bytes_of(in) + bytes);

@@ -37,7 +37,7 @@ void fill(Volume& volume) {
   const InodeNumber directory = sure(volume.make_directory(context, kRootInode, "directory", 0755)).inode;
   const InodeNumber below = sure(volume.make_directory(context, directory, "below", 02775)).inode;
   const InodeNumber small = make_file(volume, directory, "small", "hello");
-  const InodeNumber large = make_file(volume, below, "large", std::string(std::size_t{1280} << 10, 'l'));
+  const InodeNumber large = make_file(volume, below, "large", std::string(std::size_t{1100} << 10, 'l'));
   write_text(volume, small, 100'000, "after a hole");
   sure(volume.link(context, small, below, "hard link"));
   sure(volume.make_symlink(context, below, "link", std::string(700, 't')));
@@ -49,7 +49,7 @@ void fill(Volume& volume) {
   set(small, "user.long", std::string(2000, 'v'));
   set(small, "system.posix_acl_access", acl_bytes("u::rwx,u:61001:rw-,g::r-x,m::rwx,o::r--"));
   set(directory, "system.posix_acl_default", acl_bytes("u::rwx,g::r-x,g:5:rwx,m::rwx,o::---"));
-  for (int i = 0; i < 40; ++i) make_file(volume, below, "file " + std::to_string(i), std::string(100, 'f'));
+  for (int i = 0; i < 12; ++i) make_file(volume, below, "file " + std::to_string(i), std::string(100, 'f'));
   const InodeNumber copy = make_file(volume, directory, "clone", "");
   sure(Volume::clone_range(context, volume, large, 0, volume, copy, 0, std::uint64_t{1} << 20, false));
   write_text(volume, copy, 8192, "its own");

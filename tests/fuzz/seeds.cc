@@ -94,7 +94,7 @@ void add_damages(std::vector<Seed>& seeds) {
   for (std::size_t what = 0; what < 8; ++what) {
     for (std::size_t at = 1; at < 200; at += 40) {
       const std::string arguments{byte(what), 0, byte(at), 0, byte(at / 2), 2, byte(at), 1};
-      for (const std::size_t flags : {0, 1}) {
+      for (const std::size_t flags : {std::size_t{0}, std::size_t{1}}) {
         seeds.push_back({"store", byte(flags) + arguments});
         seeds.push_back({"volume", byte(flags) + arguments});
       }
@@ -120,7 +120,7 @@ void add_requests(std::vector<Seed>& seeds) {
 std::vector<Seed> make_seeds() {
   std::vector<Seed> seeds;
   add_nodes(seeds);
-  for (const std::uint64_t slot : {0, 1}) {
+  for (const std::uint64_t slot : {std::uint64_t{0}, std::uint64_t{1}}) {
     seeds.push_back({"superblock", read(closed_store(), {ArrayKind::kSuperblock, 0}, slot * 4096, kSuperblockSize)});
     seeds.push_back({"superblock", seeds.back().input.substr(12)});
   }

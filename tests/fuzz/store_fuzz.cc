@@ -1,10 +1,11 @@
 // A whole store whose arrays are changed as the input says, then opened and used (exercise.h).
 //
 // The first byte chooses the store and what is set right again after the changes: checksums are no obstacle to who can write the
-// store. Then changes follow, at most kMostChanges: a byte that says what, and its arguments.
+// store. Then changes follow, at most kMostImageChanges: a byte that says what, and its arguments.
 #include <xxhash.h>
 
-#include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "lib/journal/record.h"
@@ -17,7 +18,7 @@
 namespace cowfs::fuzz {
 namespace {
 
-constexpr int kMostChanges = 16;
+constexpr int kMostImageChanges = 16;
 constexpr std::uint64_t kSlotDistance = 4096;
 
 class Image {
@@ -137,7 +138,7 @@ COWFS_FUZZ_TARGET(store) {
   Source source(input);
   const auto flags = source.number(1);
   Image image((flags & 1) != 0 ? killed_store() : closed_store());
-  for (int i = 0; i < kMostChanges && !source.done(); ++i) image.change(source);
+  for (int i = 0; i < kMostImageChanges && !source.done(); ++i) image.change(source);
   if ((flags & 2) == 0) image.seal_nodes();
   if ((flags & 4) == 0) image.seal_superblock();
   if ((flags & 8) == 0) image.seal_journal();
