@@ -1,7 +1,7 @@
 #include "lib/volume/fsck.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "lib/storage/overlay_storage.h"
 #include "lib/store/node_array.h"
@@ -91,13 +91,16 @@ class Check {
     report_.nodes = structures.survey->nodes();
     report_.live_blocks = structures.superblock.live_blocks;
     COWFS_TRY(scrub(storage, structures));
-    std::map<std::pair<NodeId, Generation>, VolumeId> seen;
+    // Who shares a root with one that is clean is clean; else each is told what it has lost.
+    std::set<std::pair<NodeId, Generation>> clean;
     for (const auto& [id, record] : structures.survey->facts().items.volumes) {
       if (record.name.empty()) continue;
       ++report_.volumes;
-      const NodePointer root = record.root.root;
-      if (!seen.emplace(std::pair(root.id, root.generation), id).second) continue;
+      const std::pair root{record.root.root.id, record.root.root.generation};
+      if (clean.contains(root)) continue;
+      const std::uint64_t before = report_.problems.count() + report_.damaged_data.count();
       COWFS_TRY(check_one(structures, record, lost));
+      if (report_.problems.count() + report_.damaged_data.count() == before) clean.insert(root);
     }
     return {};
   }

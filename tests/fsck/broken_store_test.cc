@@ -86,7 +86,8 @@ void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.name; }
 class BrokenStore : public testing::TestWithParam<Wrong> {};
 
 TEST_P(BrokenStore, IsFoundAndMendedWithoutLoss) {
-  TestStore store = make_test_store(Ending::kClosed);
+  static TestStore made = make_test_store(Ending::kClosed);
+  TestStore store{copy_of(*made.storage), made.contents};
   StoreEditor editor(*store.storage);
   GetParam().make(editor);
   const auto found = check_store(*store.storage);

