@@ -1,5 +1,5 @@
 # tests/support -> library; tests/NAME -> gtest binary test_NAME, one ctest entry with a label; tests/mount -> scripts that
-# mount, with test programs of their own; tests/fuzz -> one fuzz target a file (only with COWFS_SANITIZE=fuzzer).
+# mount, with test programs of their own; tests/fuzz -> one fuzz target a file.
 
 get_property(layers GLOBAL PROPERTY COWFS_LAYERS)
 set(test_libs ${layers} cowfs_options GTest::gmock GTest::gtest)
@@ -102,12 +102,28 @@ if(NOT COWFS_SANITIZE)
   endforeach()
 endif()
 
+# Fuzz targets: with libFuzzer a program each; else one gtest binary that feeds them with what was kept (tests/fuzz/target.h).
+file(GLOB fuzz_targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cc")
+set(fuzz_support "${CMAKE_SOURCE_DIR}/tests/fuzz/sample_store.cc" "${CMAKE_SOURCE_DIR}/tests/fuzz/exercise.cc"
+  "${CMAKE_SOURCE_DIR}/tests/fuzz/seeds.cc")
 if(COWFS_SANITIZE MATCHES "fuzzer")
-  file(GLOB fuzz_targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*.cc")
+  add_library(cowfs_fuzz_support STATIC ${fuzz_support})
+  target_link_libraries(cowfs_fuzz_support PUBLIC cowfs_fs ${layers} cowfs_options)
+  add_executable(fuzz_seeds "${CMAKE_SOURCE_DIR}/tests/fuzz/seeds_main.cc")
+  target_link_libraries(fuzz_seeds PRIVATE cowfs_fuzz_support)
+  add_custom_target(fuzz_programs DEPENDS fuzz_seeds)
   foreach(source IN LISTS fuzz_targets)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(${name} ${source})
-    target_link_libraries(${name} PRIVATE ${layers} cowfs_options)
+    target_compile_definitions(${name} PRIVATE COWFS_LIBFUZZER)
+    target_link_libraries(${name} PRIVATE cowfs_fuzz_support)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_programs ${name})
   endforeach()
+else()
+  add_executable(test_fuzz ${fuzz_targets} ${fuzz_support} "${CMAKE_SOURCE_DIR}/tests/fuzz/replay_test.cc")
+  cowfs_compile_as_test(test_fuzz)
+  target_link_libraries(test_fuzz PRIVATE cowfs_fs ${test_libs} GTest::gtest_main)
+  target_compile_definitions(test_fuzz PRIVATE COWFS_TEST_DATA_DIR="${CMAKE_SOURCE_DIR}/tests/fuzz/corpus")
+  cowfs_add_gtest(fuzz test_fuzz unit)
 endif()

@@ -1,6 +1,6 @@
-// GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR: the name spaces user, trusted and security.
+// GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR: the name spaces user, trusted and security, and access control lists.
 //
-// The kernel checks who may use which. Others (system.posix_acl_access) are not supported.
+// The kernel checks who may use which. What else there is in "system." is not supported.
 #include <sys/xattr.h>
 
 #include <array>
@@ -10,6 +10,7 @@
 #include "fs/handlers.h"
 #include "fs/mount.h"
 #include "fs/reply.h"
+#include "lib/volume/acl.h"
 
 namespace cowfs {
 
@@ -18,6 +19,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kNameSpaces = {"user.", "trusted.", "security."};
 
 Result<void> check_name(std::string_view name) {
+  if (is_acl_attribute(name)) return {};
   for (const std::string_view prefix : kNameSpaces) {
     if (!name.starts_with(prefix)) continue;
     if (name.size() == prefix.size()) return fail(ErrorCode::kInvalidArgument);
@@ -85,8 +87,11 @@ Result<void> set_checked(fuse_req_t request, fuse_ino_t node, std::string_view n
                          std::string_view value, int flags) {
   COWFS_TRY(check_name(name));
   COWFS_ASSIGN(const AttributeMode mode, attribute_mode_of(flags));
+  // libfuse does not tell of the kernel's word that setgid goes (FUSE_SETXATTR_ACL_KILL_SGID): groups decide.
+  const bool is_list = name == kAccessAclAttribute && fuse_req_ctx(request)->uid != 0;
+  const RequestContext context = is_list ? context_with_groups(request) : context_of(request);
   return on_inode(request, node, [&](Volume& volume, InodeNumber inode) {
-    return volume.set_extended_attribute(context_of(request), inode, name, value, mode);
+    return volume.set_extended_attribute(context, inode, name, value, mode);
   });
 }
 

@@ -55,15 +55,17 @@ RequestContext context_of(fuse_req_t request) {
   return context;
 }
 
-RequestContext creator_of(fuse_req_t request, mode_t mode) {
+RequestContext context_with_groups(fuse_req_t request) {
   RequestContext context = context_of(request);
-  if ((mode & S_ISGID) == 0) return context;
-  // Read from the caller's entry in /proc: too slow for each request.
   std::vector<gid_t> groups(NGROUPS_MAX);
   const int count = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
   groups.resize(count > 0 ? static_cast<std::size_t>(std::min(count, NGROUPS_MAX)) : 0);
   context.groups = std::move(groups);
   return context;
+}
+
+RequestContext creator_of(fuse_req_t request, mode_t mode) {
+  return (mode & S_ISGID) != 0 ? context_with_groups(request) : context_of(request);
 }
 
 namespace {

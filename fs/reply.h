@@ -31,7 +31,9 @@ int errno_of(ErrorCode code);
 /// Who asks. The kernel's number of a request is not told by libfuse, and the supplementary groups
 /// are not looked up: the kernel has checked permissions.
 RequestContext context_of(fuse_req_t request);
-/// As context_of, for a caller who makes an inode with this mode: with the supplementary groups where setgid makes them matter.
+/// With the supplementary groups, which are read from the caller's entry in /proc: too slow for each request.
+RequestContext context_with_groups(fuse_req_t request);
+/// Of a caller who makes an inode with this mode: with the groups where setgid makes them matter.
 RequestContext creator_of(fuse_req_t request, mode_t mode);
 
 struct stat stat_of(const Attributes& attributes, std::uint64_t node);

@@ -33,7 +33,8 @@ constexpr int kWaitStepMs = 10;
 constexpr std::uint64_t kWanted[] = {
     FUSE_CAP_ASYNC_READ,       FUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_READDIRPLUS,
     FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_ASYNC_DIO,       FUSE_CAP_HANDLE_KILLPRIV_V2,
-    FUSE_CAP_IOCTL_DIR,        FUSE_CAP_CACHE_SYMLINKS,
+    FUSE_CAP_IOCTL_DIR,        FUSE_CAP_CACHE_SYMLINKS,  FUSE_CAP_POSIX_ACL,
+    FUSE_CAP_DONT_MASK,  // a default access control list takes the umask's place
 };
 
 /// AUTO_INVAL_DATA would check the size and time of a file before each cached read; nobody else
@@ -43,8 +44,7 @@ constexpr std::uint64_t kWanted[] = {
 constexpr std::uint64_t kUnwanted[] = {
     FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_ATOMIC_O_TRUNC,  FUSE_CAP_WRITEBACK_CACHE,
     FUSE_CAP_SPLICE_READ,     FUSE_CAP_SPLICE_WRITE,    FUSE_CAP_SPLICE_MOVE,
-    FUSE_CAP_EXPORT_SUPPORT,  FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_POSIX_ACL,
-    FUSE_CAP_OVER_IO_URING,
+    FUSE_CAP_EXPORT_SUPPORT,  FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_OVER_IO_URING,
 };
 
 void begin_connection(void* mount, fuse_conn_info* connection) {

@@ -37,6 +37,7 @@ std::optional<DecodedRecord> decode_record(const StoreId& store, std::string_vie
   ByteReader reader(bytes);
   const auto checksum = reader.le<std::uint64_t>();
   const auto magic = reader.le<std::uint32_t>();
+  if (magic != kRecordMagic) return std::nullopt;  // whole segments are searched for records
   const auto length = reader.le<std::uint32_t>();
   const auto type = reader.le<std::uint16_t>();
   reader.le<std::uint16_t>();
@@ -47,7 +48,7 @@ std::optional<DecodedRecord> decode_record(const StoreId& store, std::string_vie
   record.generation = Generation{reader.le<std::uint64_t>()};
   record.request_id = reader.le<std::uint64_t>();
   const std::string_view id = reader.bytes(store.size());
-  const bool sound = reader.ok() && magic == kRecordMagic && length % 8 == 0 && length >= kRecordHeadSize &&
+  const bool sound = reader.ok() && length % 8 == 0 && length >= kRecordHeadSize &&
                      length <= kMaxRecordSize && length <= bytes.size() && body_size <= length - kRecordHeadSize &&
                      id == bytes_of(store) && record.durable < record.sequence &&
                      type >= static_cast<std::uint16_t>(RecordType::kTransaction) &&

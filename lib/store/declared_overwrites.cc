@@ -8,6 +8,7 @@ namespace cowfs {
 namespace {
 
 constexpr std::uint64_t kMostUnits = kMaxExtentBlocks / kDeclaredBlocks;  // of an object
+constexpr std::uint64_t kMostFound = kMostUnits;  // in a journal, all records together: 1 TiB since the last checkpoints
 constexpr unsigned kWidenings = 2;  // 1, 8, 64 ranges at once: a pack has 64
 
 std::uint64_t first_unit(const BlockRange& blocks) { return blocks.first / kDeclaredBlocks; }
@@ -112,7 +113,7 @@ Result<void> DeclaredOverwrites::found(std::string_view record_body) {
     const auto first = reader.le<std::uint64_t>();
     const auto count = reader.le<std::uint32_t>();
     const bool sound = reader.ok() && object != kNoObject && first % kDeclaredBlocks == 0 &&
-                       first / kDeclaredBlocks < kMostUnits && count <= kMostUnits;
+                       first / kDeclaredBlocks < kMostUnits && count <= kMostUnits && units_.size() + count <= kMostFound;
     if (!sound) return fail(ErrorCode::kCorrupted, "the journal is damaged: a record of overwritten ranges makes no sense");
     for (std::uint64_t i = 0; i < count; ++i) units_[{object, first / kDeclaredBlocks + i}];
   }

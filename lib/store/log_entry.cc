@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/store/volume_table.h"
+
 namespace cowfs {
 namespace {
 
@@ -135,7 +137,9 @@ std::optional<LoggedVolume> decode_logged_volume(std::string_view body) {
   entry.created.seconds = static_cast<std::int64_t>(reader.le<std::uint64_t>());
   entry.created.nanoseconds = reader.le<std::uint32_t>();
   entry.name = std::string(reader.rest());
-  const bool sound = reader.ok() && action >= 1 && action <= 4 && raw(entry.id) < kVolumeLimit && entry.name.size() <= 255;
+  const bool takes_name = entry.action == VolumeAction::kFork || entry.action == VolumeAction::kRename;
+  const bool sound = reader.ok() && action >= 1 && action <= 4 && raw(entry.id) < kVolumeLimit &&
+                     (takes_name ? check_volume_name(entry.name).has_value() : entry.name.size() <= kNameLimit);
   if (!sound) return std::nullopt;
   return entry;
 }

@@ -51,6 +51,9 @@ bool NodeArray::hold_bitmap(std::uint64_t segment, std::string_view bits, std::u
 }
 
 Result<NodeRef> NodeArray::load(NodePointer pointer) {
+  if (use_demanded_ && !is_used(pointer.id)) {  // two pointers lead to it, and it was freed by way of one
+    return fail(ErrorCode::kCorrupted, "a pointer to node " + std::to_string(raw(pointer.id)) + ", which is not in use");
+  }
   if (const auto found = dirty_.find(pointer.id); found != dirty_.end() && found->second->pointer() == pointer) return found->second;
   if (const auto found = frozen_.find(pointer.id); found != frozen_.end() && found->second->pointer() == pointer) {
     return found->second;

@@ -42,6 +42,8 @@ class NodeArray {
   /// Numbers in use by the other slot's checkpoint: held until `checkpoint` + 1 is durable.
   bool hold_bitmap(std::uint64_t segment, std::string_view bits, std::uint64_t checkpoint);
 
+  /// From now on a node that is not in use is damage where a tree refers to it: bitmaps are loaded, and other slots' trees were read.
+  void demand_use() { use_demanded_ = true; }
   Result<NodeRef> load(NodePointer pointer);
 
   /// A new empty dirty node. kNoSpace where no number is free: see ensure_free().
@@ -84,6 +86,7 @@ class NodeArray {
   Storage& storage_;
   NodeCache cache_;
   const bool in_memory_;
+  bool use_demanded_ = false;
   std::vector<Segment> segments_;
   std::size_t free_count_ = 0;
   std::size_t used_count_ = 0;

@@ -19,7 +19,7 @@ class NodeCounts {
   /// References to a node of a volume's tree: stored and gathered.
   Result<std::uint64_t> get(const Tree& store_tree, NodeId id);
   void add(NodeId id) { ++entries_[id].delta; }
-  void drop(NodeId id) { --entries_[id].delta; }
+  void drop(NodeId id, std::uint64_t references = 1) { entries_[id].delta -= static_cast<std::int64_t>(references); }
 
   /// Whether anything is to be applied.
   bool pending() const;

@@ -176,6 +176,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage, con
   auto adopted = adopt(*core, newest);
   if (!adopted) return fail(adopted.error());
   if (slots.valid.size() > 1 && !core->omits(Omit::kOtherSlotHeld)) hold_other_slot(*core, slots.valid[1]);
+  core->nodes.demand_use();
   COWFS_ASSIGN(JournalReader journal, JournalReader::open(*core->storage, newest.store_id, newest.journal));
   COWFS_TRY(redo(*core, journal));
   if (!options.read_only) {

@@ -1,5 +1,7 @@
 #include "lib/store/reclaimer.h"
 
+#include <utility>
+
 #include "lib/store/store_core.h"
 
 namespace cowfs {
@@ -7,6 +9,7 @@ namespace {
 
 constexpr std::size_t kNodesAStep = 64;
 constexpr std::size_t kFreesAStep = 512;
+constexpr int kMostIdleRounds = 8;  // of checkpoints without anything given back: what is pending becomes ripe after two
 
 std::string kind_prefix(KeyKind kind) { return key_of(kStoreKeyInode, kind).take(); }
 
@@ -98,7 +101,7 @@ Result<bool> Reclaimer::drop_some_nodes() {
   core_.changed = true;
   for (const DroppedNode& item : items) {
     COWFS_TRY(tree.erase(item.key));
-    for (std::uint32_t i = 0; i < item.references; ++i) COWFS_TRY(drop_node(tree, item.pointer));
+    COWFS_TRY(drop_references(tree, item.pointer, item.references));
   }
   core_.dirty_nodes = core_.nodes.dirty_count();
   if (core_.dirty_nodes > kDirtyNodesForCheckpoint) core_.checkpointer.request();
@@ -106,12 +109,21 @@ Result<bool> Reclaimer::drop_some_nodes() {
   return true;
 }
 
-Result<void> Reclaimer::drop_node(Tree& tree, NodePointer pointer) {
-  COWFS_ASSIGN(const bool shared, core_.shared(pointer.id));
-  if (shared) {
-    core_.node_counts.drop(pointer.id);
+Result<void> Reclaimer::drop_references(Tree& tree, NodePointer pointer, std::uint64_t references) {
+  COWFS_ASSIGN(const std::uint64_t counted, core_.node_counts.get(tree, pointer.id));
+  if (references > counted) {
+    return fail(ErrorCode::kCorrupted, "node " + std::to_string(raw(pointer.id)) + " loses more references than it has");
+  }
+  if (references < counted) {
+    core_.node_counts.drop(pointer.id, references);
     return {};
   }
+  core_.node_counts.drop(pointer.id, references - 1);
+  return drop_node(tree, pointer);
+}
+
+/// Of a node that nothing else refers to.
+Result<void> Reclaimer::drop_node(Tree& tree, NodePointer pointer) {
   COWFS_ASSIGN(NodeRef node, core_.load(pointer));
   if (node->is_leaf()) {
     core_.count_leaf(*node, false);
@@ -204,7 +216,8 @@ Result<std::uint64_t> Reclaimer::pending() const {
 }
 
 Result<void> Reclaimer::run_to_end() {
-  while (true) {
+  std::uint64_t left_before = 0;
+  for (int idle = 0; idle < kMostIdleRounds; ++idle) {
     {
       MutexLock running(running_);
       while (true) {
@@ -217,7 +230,9 @@ Result<void> Reclaimer::run_to_end() {
     SharedLock lock(core_.tree_lock);
     COWFS_ASSIGN(const std::uint64_t left, pending());
     if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush()) return {};
+    if (std::exchange(left_before, left) != left) idle = 0;
   }
+  return fail(ErrorCode::kCorrupted, "something is to be given back and never can be");
 }
 
 }  // namespace cowfs

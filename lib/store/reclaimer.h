@@ -45,6 +45,7 @@ class Reclaimer {
  private:
   /// Drops some nodes; false where there was nothing to drop.
   Result<bool> drop_some_nodes();
+  Result<void> drop_references(Tree& store_tree, NodePointer pointer, std::uint64_t references);
   Result<void> drop_node(Tree& store_tree, NodePointer pointer);
   /// Frees some pending runs that may go; false where there were none.
   Result<bool> free_some();

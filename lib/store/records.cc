@@ -1,5 +1,7 @@
 #include "lib/store/records.h"
 
+#include "lib/store/volume_table.h"
+
 namespace cowfs {
 namespace {
 
@@ -40,8 +42,9 @@ std::optional<VolumeRecord> decode_volume(std::string_view key, std::string_view
   record.has_orphans = (flags & kOrphansFlag) != 0;
   record.created.seconds = static_cast<std::int64_t>(reader.le<std::uint64_t>());
   record.created.nanoseconds = reader.le<std::uint32_t>();
-  if (!rest.done() || !reader.ok() || raw(record.id) >= kVolumeLimit || reader.rest().size() > kNameLimit) return std::nullopt;
+  if (!rest.done() || !reader.ok() || raw(record.id) >= kVolumeLimit) return std::nullopt;
   record.name = std::string(reader.rest());
+  if (!record.name.empty() && !check_volume_name(record.name)) return std::nullopt;
   return record;
 }
 

@@ -39,7 +39,7 @@ Result<std::optional<std::string>> load_attribute(const TreeView& view, VolumeId
             value.size() == chunks * kMaxValueSize;
     ++chunks;
     value.append(chunk);
-    return sound;
+    return sound && value.size() <= kAttributeValueLimit;
   }));
   if (!sound || value.size() > kAttributeValueLimit) return damaged();
   if (chunks == 0) return std::optional<std::string>();

@@ -1,6 +1,8 @@
 // stat(2) and setattr.
 #include <sys/stat.h>
 
+#include "lib/volume/acl.h"
+#include "lib/volume/attribute_item.h"
 #include "lib/volume/file_data.h"
 #include "lib/volume/volume_change.h"
 
@@ -47,6 +49,16 @@ Result<void> check_size(const InodeRecord& record, std::uint64_t size) {
   return {};
 }
 
+/// An access control list follows the mode.
+Result<void> change_acl(VolumeChange& change, VolumeId volume, InodeNumber inode, mode_t mode) {
+  COWFS_ASSIGN(auto list, load_acl(change.view(), volume, inode, kAccessAclAttribute));
+  if (!list) return {};
+  const std::size_t size = list->encode().size();
+  list->set_permissions(mode);
+  put_attribute(change.transaction(), volume, inode, kAccessAclAttribute, list->encode(), size);
+  return {};
+}
+
 /// Changes all but the size in one transaction. Nothing to change leaves the times alone.
 Result<Attributes> change_record(Volume& volume, const RequestContext& context, InodeNumber inode,
                                  const AttributeChange& asked) {
@@ -59,6 +71,7 @@ Result<Attributes> change_record(Volume& volume, const RequestContext& context, 
   if (drops) {
     COWFS_TRY(drop_privileges(change.view(), change.transaction(), volume.id(), inode, *record));
   }
+  if (asked.permissions) COWFS_TRY(change_acl(change, volume.id(), inode, *asked.permissions));
   apply(asked, change.time(), *record);
   const Attributes attributes = attributes_of(inode, *record);
   COWFS_TRY(change.commit());
@@ -77,18 +90,19 @@ Result<Attributes> Volume::set_attributes(const RequestContext& context, InodeNu
                                           const AttributeChange& change) {
   COWFS_TRY(check_times(change));
   if (!change.size) return change_record(*this, context, inode, change);
-  // A truncate may take several transactions. Privileges go before the data changes, so that a file never
-  // runs with its old rights and new content.
+  // A truncate may take several transactions. Privileges and permissions go before the data changes, so that a file
+  // never has its old rights and new content.
   {
     ReadView view(store_);
     COWFS_TRY(check_writable(view, store_, id_));
     COWFS_ASSIGN(const InodeRecord record, load_inode(view, id_, inode));
     COWFS_TRY(check_size(record, *change.size));
   }
-  if (drops_privileges(change)) {
-    AttributeChange drop;
-    drop.drop_privileges = true;
-    COWFS_TRY(change_record(*this, context, inode, drop));
+  if (drops_privileges(change) || change.permissions) {
+    AttributeChange first;
+    first.drop_privileges = drops_privileges(change);
+    first.permissions = change.permissions;
+    COWFS_TRY(change_record(*this, context, inode, first));
   }
   const Timestamp time = now();
   COWFS_TRY(truncate_file(context, *this, inode, *change.size,

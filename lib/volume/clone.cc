@@ -149,7 +149,7 @@ Result<void> Clone::mark_source(FileBlocks range, Transaction& transaction) {
   }
   edit.mark_shared(alone);
   const std::uint64_t change = edit.finish(source_shared_at_, transaction);
-  COWFS_CHECK(change == 0);
+  if (change != 0) return fail(ErrorCode::kCorrupted, "extents of a copied file are damaged");
   COWFS_ASSIGN(frozen_,
                forget_shared_own_objects(view, from_.id(), from_inode_, source_, transaction));
   return {};

@@ -1,9 +1,9 @@
 // New inodes: files, directories, symbolic links, nodes of devices, FIFOs and sockets.
 #include <sys/stat.h>
 
-#include <algorithm>
-
 #include "lib/tree/node.h"
+#include "lib/volume/acl.h"
+#include "lib/volume/attribute_item.h"
 #include "lib/volume/inode_table.h"
 #include "lib/volume/volume_change.h"
 
@@ -19,10 +19,6 @@ struct NewInode {
   std::string_view target = {};  // of a symbolic link
   bool open = false;
 };
-
-bool in_group(const RequestContext& context, gid_t gid) {
-  return context.gid == gid || std::ranges::find(context.groups, gid) != context.groups.end();
-}
 
 /// The mode that it gets below a setgid directory: directories hand the bit on; a file may not run with
 /// the group of a directory that its maker is not in (as the kernel does since 6.0, inode_sgid_strip).
@@ -50,6 +46,25 @@ InodeRecord new_record(const RequestContext& context, const InodeRecord& directo
   return record;
 }
 
+/// What the directory's default list, or else the umask, leaves of the mode; and the lists that a new inode gets (acl(5), "Object
+/// creation and default ACLs").
+Result<void> inherit_acl(VolumeChange& change, const Volume& volume, const RequestContext& context, InodeNumber directory,
+                         InodeNumber inode, InodeRecord& record) {
+  if (record.is_symlink()) return {};
+  COWFS_ASSIGN(auto list, load_acl(change.view(), volume.id(), directory, kDefaultAclAttribute));
+  if (!list) {
+    record.mode &= ~(context.umask & 0777);
+    return {};
+  }
+  const auto put = [&](std::string_view name) {
+    put_attribute(change.transaction(), volume.id(), inode, name, list->encode(), std::nullopt);
+  };
+  if (record.is_directory()) put(kDefaultAclAttribute);
+  record.mode = list->restrict_to(record.mode);
+  if (!list->is_minimal()) put(kAccessAclAttribute);
+  return {};
+}
+
 void put_target(Transaction& transaction, VolumeId volume, InodeNumber inode,
                 std::string_view target) {
   for (std::uint16_t chunk = 0; chunk * kMaxValueSize < target.size(); ++chunk) {
@@ -65,7 +80,8 @@ Result<Attributes> make_named(Volume& volume, const RequestContext& context,
   COWFS_ASSIGN(const InodeRecord* parent, change.directory(directory));
   COWFS_ASSIGN(const std::uint64_t cookie, change.find_free(directory, name));
   COWFS_ASSIGN(const InodeNumber inode, volume.store().allocate_inode());
-  const InodeRecord record = new_record(context, *parent, what, change.time());
+  InodeRecord record = new_record(context, *parent, what, change.time());
+  COWFS_TRY(inherit_acl(change, volume, context, directory, inode, record));
   change.add_inode(inode, record);
   COWFS_TRY(change.add_entry(directory, {cookie, inode, record.type(), std::string(name)}));
   put_target(change.transaction(), volume.id(), inode, what.target);
@@ -96,6 +112,7 @@ Result<Attributes> make_without_name(Volume& volume, const RequestContext& conte
   COWFS_ASSIGN(const InodeNumber inode, volume.store().allocate_inode());
   InodeRecord record = new_record(context, *parent, {.mode = mode}, change.time());
   record.link_count = 0;
+  COWFS_TRY(inherit_acl(change, volume, context, directory, inode, record));
   change.add_inode(inode, record);
   change.add_unnamed(inode);
   COWFS_TRY(change.commit());

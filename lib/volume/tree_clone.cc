@@ -42,10 +42,6 @@ class FileLocks {
   std::list<InodeHandle> handles_;
 };
 
-bool in_group(const RequestContext& context, gid_t gid) {
-  return context.gid == gid || std::ranges::find(context.groups, gid) != context.groups.end();
-}
-
 }  // namespace
 
 TreeClone::TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends, TreeClonePolicy policy)
@@ -55,23 +51,48 @@ TreeClone::~TreeClone() {
   if (source_pinned_) ends_.from->inodes().unpin();
 }
 
-/// The kernel's generic_permission(), without access control lists: volumes have none.
-bool TreeClone::may(const InodeRecord& record, mode_t wanted) const {
+/// The kernel's generic_permission(): without any bit of the group class it does not look at a list.
+bool TreeClone::may(const InodeRecord& record, const std::optional<Acl>& list, mode_t wanted) const {
   if (privileged_) return true;
+  if (list && record.uid != context_.uid && (record.mode & S_IRWXG) != 0) {
+    return list->grants(context_, record.gid, wanted);
+  }
   unsigned shift = 0;
   if (record.uid == context_.uid) shift = 6;
   else if (in_group(context_, record.gid)) shift = 3;
   return ((record.mode >> shift) & wanted) == wanted;
 }
 
-Result<void> TreeClone::check_source(const InodeRecord& record) const {
+Result<void> TreeClone::check_source(const Source& source) const {
   if (privileged_) return {};
-  if (record.is_directory() && !may(record, kRead | kSearch)) return fail(ErrorCode::kAccessDenied);
-  if (record.is_regular() && !may(record, kRead)) return fail(ErrorCode::kAccessDenied);
+  const InodeRecord& record = source.record;
+  std::optional<Acl> list;
+  if (!source.access_list.empty()) {
+    auto decoded = Acl::decode(source.access_list);
+    if (!decoded) return fail(ErrorCode::kCorrupted, "an access control list is damaged");
+    list = std::move(*decoded);
+  }
+  if (record.is_directory() && !may(record, list, kRead | kSearch)) return fail(ErrorCode::kAccessDenied);
+  if (record.is_regular() && !may(record, list, kRead)) return fail(ErrorCode::kAccessDenied);
   if (S_ISCHR(record.mode) || S_ISBLK(record.mode)) return fail(ErrorCode::kNotSupported);
   const bool own = record.uid == context_.uid && in_group(context_, record.gid);
   if (policy_.ownership && !own) return fail(ErrorCode::kNotSupported);
   return {};
+}
+
+Result<void> TreeClone::check_target(const TreeView& view, const InodeRecord& directory) const {
+  if (privileged_) return {};
+  COWFS_ASSIGN(const auto list, load_acl(view, ends_.to->id(), ends_.directory, kAccessAclAttribute));
+  if (!may(directory, list, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
+  return {};
+}
+
+/// Attributes that the caller could not set, or not like that.
+Result<void> TreeClone::check_item(std::string_view item_key) const {
+  if (privileged_ || !is_attribute_item(item_key)) return {};
+  const std::string_view name = attribute_name(item_key);
+  if (name.starts_with("user.") || is_acl_attribute(name)) return {};
+  return fail(ErrorCode::kNotSupported);
 }
 
 /// What the copy of an inode is, as cp and the kernel would make it. Directories hand a setgid bit and its group
@@ -125,11 +146,13 @@ Result<void> TreeClone::begin() {
   COWFS_ASSIGN(const InodeRecord parent, load_inode(view, ends_.to->id(), ends_.directory));
   if (!parent.is_directory()) return fail(ErrorCode::kNotDirectory);
   if (parent.link_count == 0) return fail(ErrorCode::kNotFound);
-  if (!may(parent, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
-  COWFS_ASSIGN(const auto source, Source::load(view, ends_.from->id(), ends_.source, policy_.attributes));
+  COWFS_TRY(check_target(view, parent));
+  COWFS_ASSIGN(const auto handed_down, load_acl(view, ends_.to->id(), ends_.directory, kDefaultAclAttribute));
+  if (handed_down) return fail(ErrorCode::kNotSupported);
+  COWFS_ASSIGN(const auto source, Source::load(view, ends_.from->id(), ends_.source, policy_));
   if (!source) return fail(ErrorCode::kStale);
   if (!source->record.is_directory()) return fail(ErrorCode::kNotDirectory);
-  COWFS_TRY(check_source(source->record));
+  COWFS_TRY(check_source(*source));
   directory_record_ = parent;
   root_record_ = new_record(source->record, now());
   InodeRecord staged = root_record_;
@@ -137,7 +160,7 @@ Result<void> TreeClone::begin() {
   Transaction transaction(context_);
   put_inode(transaction, ends_.to->id(), root_, staged);
   for (const auto& [key, value] : source->items) {
-    if (!privileged_ && !key.starts_with(ByteWriter().le(static_cast<std::uint8_t>(KeyKind::kAttribute)).bytes("user.").take())) return fail(ErrorCode::kNotSupported);
+    COWFS_TRY(check_item(key));
     transaction.put(ends_.to->id(), ByteWriter().be(raw(root_)).bytes(key).take(), value);
   }
   transaction.put(ends_.to->id(), orphan_key(root_), encode_staged_orphan());
@@ -230,7 +253,7 @@ Result<Attributes> TreeClone::publish() {
   VolumeChange change(*ends_.to, context_);
   COWFS_TRY(change.check_writable());
   COWFS_ASSIGN(const InodeRecord* parent, change.directory(ends_.directory));
-  if (!may(*parent, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
+  COWFS_TRY(check_target(change.view(), *parent));
   COWFS_ASSIGN(const std::uint64_t cookie, change.find_free(ends_.directory, ends_.name));
   change.add_inode(root_, root_record_);
   COWFS_TRY(change.add_entry(ends_.directory, {cookie, root_, S_IFDIR, ends_.name}));

@@ -12,9 +12,10 @@
 //
 // Invariants
 //  1. Whoever asks gets what reading file by file would give: directories need read and search permission, files
-//     read permission, as mode, owner and groups say. What an ordinary user cannot make, or would get
-//     otherwise than by cp, is refused (kNotSupported): device nodes, foreign owners to be preserved,
-//     extended attributes outside of "user.".
+//     read permission, as mode, owner, groups and access control lists say. What an ordinary user cannot make, or
+//     would get otherwise than by cp, is refused (kNotSupported): device nodes, foreign owners to be preserved,
+//     extended attributes outside of "user."; and for everybody a copy into a directory that hands down a list.
+//     Lists are copied with the mode, as cp does it.
 //  2. Extents of a source that may be written are marked as shared in the transaction that shares them, under
 //     the file's own lock.
 //
@@ -28,9 +29,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "lib/volume/acl.h"
 #include "lib/volume/inode_record.h"
 #include "lib/volume/name_item.h"
 #include "lib/volume/volume.h"
@@ -39,11 +43,11 @@ namespace cowfs {
 
 /// What of cp's --preserve is kept; without it, an inode is as if the caller had made it.
 struct TreeClonePolicy {
-  bool mode = false;
+  bool mode = false;  // and access control lists
   bool ownership = false;
   bool timestamps = false;
   bool links = false;       // hard links inside of the tree
-  bool attributes = false;  // extended ones
+  bool attributes = false;  // extended ones, lists aside
   mode_t umask = 0;
 };
 
@@ -83,8 +87,10 @@ class TreeClone {
   struct Large;   // a file with more extents than one step takes
   class Step;     // one transaction
 
-  bool may(const InodeRecord& record, mode_t wanted) const;
-  Result<void> check_source(const InodeRecord& record) const;
+  bool may(const InodeRecord& record, const std::optional<Acl>& list, mode_t wanted) const;
+  Result<void> check_source(const Source& source) const;
+  Result<void> check_target(const TreeView& view, const InodeRecord& directory) const;
+  Result<void> check_item(std::string_view item_key) const;
   InodeRecord new_record(const InodeRecord& source, Timestamp time) const;
   Result<void> push_directory(InodeNumber source, InodeNumber target, const InodeRecord& record);
   Result<void> run_step(Frame& frame, const std::vector<NameItem>& names);

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include "lib/base/check.h"
 #include "lib/volume/attribute_item.h"
 #include "lib/volume/directory_walk.h"
 #include "lib/volume/extent_map.h"
@@ -12,23 +11,32 @@
 namespace cowfs {
 namespace {
 
-/// The name in the key of an attribute, after the inode.
+/// Of extended attributes of one inode: a transaction has to hold them.
+constexpr std::size_t kItemBytesLimit = kMaxTransactionBytes / 4;
+
+bool is_copied(std::string_view item_key, const TreeClonePolicy& policy) {
+  if (!is_attribute_item(item_key)) return true;
+  return is_acl_attribute(attribute_name(item_key)) ? policy.mode : policy.attributes;
+}
+
+}  // namespace
+
+bool is_attribute_item(std::string_view item_key) {
+  return static_cast<KeyKind>(item_key.front()) == KeyKind::kAttribute;
+}
+
 std::string_view attribute_name(std::string_view item_key) {
   const std::string_view rest = item_key.substr(1);
   return rest.substr(0, rest.find('\0'));
 }
 
-/// Of extended attributes of one inode: a transaction has to hold them.
-constexpr std::size_t kItemBytesLimit = kMaxTransactionBytes / 4;
-
-}  // namespace
-
-Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView& view, VolumeId volume,
-                                                                 InodeNumber inode, bool attributes) {
+Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView& view, VolumeId volume, InodeNumber inode,
+                                                                 const TreeClonePolicy& policy) {
   const std::string prefix = ByteWriter().be(raw(inode)).take();
   std::optional<Source> source;
   Result<void> sound;
   std::size_t item_bytes = 0;
+  bool past_names = false;
   const auto take = [&](std::string_view key, std::string_view value) {
     if (!has_prefix(key, prefix)) return false;
     const KeyKind kind = kind_of(key);
@@ -36,12 +44,16 @@ Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView&
       auto record = decode_inode(value);
       if (!record) return sound = fail(std::move(record).error()), false;
       source.emplace().record = *record;
-    } else if (!source || kind == KeyKind::kName) {
+    } else if (!source || (source->record.is_directory() && !past_names)) {
       return false;
-    } else if (kind == KeyKind::kSymlink || (kind == KeyKind::kAttribute && attributes)) {
+    } else if (kind == KeyKind::kSymlink || kind == KeyKind::kAttribute) {
+      const std::string_view item = key.substr(prefix.size());
+      const bool is_list = is_attribute_item(item) && attribute_name(item) == kAccessAclAttribute;
+      if (is_list && source->access_list.size() < kAttributeValueLimit) source->access_list += value;
+      if (!is_copied(item, policy)) return true;
       item_bytes += value.size();
       if (item_bytes > kItemBytesLimit) return sound = fail(ErrorCode::kNotSupported), false;
-      source->items.emplace_back(key.substr(prefix.size()), value);
+      source->items.emplace_back(item, value);
     } else if (kind == KeyKind::kExtent) {
       const auto extent = decode_extent(key, value);
       if (!extent) return sound = fail(ErrorCode::kCorrupted, "an extent is damaged"), false;
@@ -55,7 +67,8 @@ Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView&
   };
   COWFS_TRY(view.scan(volume, inode_key(inode), take));
   // A directory's names lie between its record and its attributes.
-  if (source && source->record.is_directory() && attributes) {
+  past_names = true;
+  if (source && source->record.is_directory()) {
     COWFS_TRY(view.scan(volume, key_of(inode, KeyKind::kAttribute).take(), take));
   }
   if (!sound) return fail(std::move(sound).error());
@@ -78,13 +91,13 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
   if (shared_at_ == Generation{}) {
     COWFS_ASSIGN(shared_at_, view_.shared_at(from));
   }
-  COWFS_ASSIGN(auto source, Source::load(view_, from, name.child, clone_.policy_.attributes));
+  COWFS_ASSIGN(auto source, Source::load(view_, from, name.child, clone_.policy_));
   // The name went since it was read, and its inode with it.
   if (!source || source->record.link_count == 0 || source->record.type() != name.type) {
     cookie_ = name.cookie;
     return true;
   }
-  COWFS_TRY(clone_.check_source(source->record));
+  COWFS_TRY(clone_.check_source(*source));
   const bool linked = clone_.policy_.links && !source->record.is_directory() && source->record.link_count > 1;
   if (linked) {
     const auto known = clone_.links_.find(name.child);
@@ -98,11 +111,8 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
   COWFS_ASSIGN(const InodeNumber target, clone_.ends_.to->store().allocate_inode());
   InodeRecord record = clone_.new_record(source->record, time_);
   for (const auto& [key, value] : source->items) {
-    const bool attribute = static_cast<KeyKind>(key.front()) == KeyKind::kAttribute;
-    if (attribute && !clone_.privileged_ && !attribute_name(key).starts_with("user.")) {
-      return fail(ErrorCode::kNotSupported);
-    }
-    if (attribute && attribute_name(key) == kCapabilityAttribute) record.flags |= kInodeHasCapability;
+    COWFS_TRY(clone_.check_item(key));
+    if (is_attribute_item(key) && attribute_name(key) == kCapabilityAttribute) record.flags |= kInodeHasCapability;
     transaction_.put(to, ByteWriter().be(raw(target)).bytes(key).take(), value);
   }
   if (source->is_large) {
@@ -181,7 +191,7 @@ Result<void> TreeClone::Step::mark_shared(InodeNumber source, const Source& what
     COWFS_ASSIGN(ExtentEdit edit, ExtentEdit::load(view_, from, source, {0, end}));
     edit.mark_shared(alone);
     const std::uint64_t change = edit.finish(shared_at_, transaction_);
-    COWFS_CHECK(change == 0);
+    if (change != 0) return fail(ErrorCode::kCorrupted, "extents of a copied file are damaged");
   }
   if (!what.has_own_objects) return {};
   COWFS_ASSIGN(const auto frozen, forget_shared_own_objects(view_, from, source, what.extents, transaction_));

@@ -11,7 +11,7 @@
 
 namespace cowfs {
 
-inline constexpr std::size_t kNamesPerStep = 128;
+inline constexpr std::size_t kNamesPerStep = 56;  // each a lock: ThreadSanitizer follows 64 of a thread at most
 inline constexpr std::size_t kExtentsPerFile = 128;  // a file with more is copied in steps of its own
 
 struct TreeClone::Frame {
@@ -25,14 +25,19 @@ struct TreeClone::Frame {
 /// All that a tree has of one inode but names and parents.
 struct TreeClone::Source {
   InodeRecord record;
-  std::vector<std::pair<std::string, std::string>> items;  // attributes and link targets: the key after the inode, value
+  std::vector<std::pair<std::string, std::string>> items;  // to be copied, attributes and link targets: the key after the inode, value
+  std::string access_list;  // the value of the attribute, to be copied or not; empty: none
   std::vector<Extent> extents;
   bool has_own_objects = false;
   bool is_large = false;  // extents are not all here
 
   static Result<std::optional<Source>> load(const TreeView& view, VolumeId volume, InodeNumber inode,
-                                            bool attributes);
+                                            const TreeClonePolicy& policy);
 };
+
+/// Of the key of an item, after the inode.
+bool is_attribute_item(std::string_view item_key);
+std::string_view attribute_name(std::string_view item_key);
 
 struct TreeClone::Large {
   InodeNumber source{};

@@ -65,8 +65,9 @@ class Volume {
   // Names (namespace.cc, rename.cc).
 
   Result<Attributes> lookup(InodeNumber directory, std::string_view name);
-  /// A regular file, FIFO, socket or device node: `mode` has the type; owner from the context, group from a setgid directory, umask not
-  /// applied (the kernel did). The result counts as opened for writing where `open` is set (see open_file).
+  /// A regular file, FIFO, socket or device node: `mode` has the type; owner from the context, group from a setgid directory. Of the
+  /// permissions stays what the context's umask leaves, or, in a directory with a default access control list, what that
+  /// grants; so for all new inodes (acl.h). The result counts as opened for writing where `open` is set (see open_file).
   Result<Attributes> make_node(const RequestContext& context, InodeNumber directory, std::string_view name,
                                mode_t mode, std::uint64_t device, bool open = false);
   /// A regular file without a name (O_TMPFILE), opened for writing; link() can name it.
@@ -97,11 +98,15 @@ class Volume {
   Result<Attributes> get_attributes(InodeNumber inode);
   /// A change of size is a truncate: data past it is gone, the rest of its block zero.
   Result<Attributes> set_attributes(const RequestContext& context, InodeNumber inode, const AttributeChange& change);
+  // Access control lists are extended attributes too, under the names of acl.h.
   Result<std::string> get_extended_attribute(InodeNumber inode, std::string_view name);  // kNoData
   Result<std::vector<std::string>> list_extended_attributes(InodeNumber inode);
-  /// kExists, kNoData by mode; kTooBig; kRange for a name that is too long or empty.
+  /// kExists, kNoData by mode; kTooBig; kRange for a name that is too long or empty. An access list changes the mode too, and takes
+  /// setgid from a file whose group the caller is not in; one that a mode can say as well is none. kInvalidArgument for bytes that are
+  /// no list, kAccessDenied for a default list of anything but a directory, kNotSupported for one of a symbolic link.
   Result<void> set_extended_attribute(const RequestContext& context, InodeNumber inode, std::string_view name,
                                       std::string_view value, AttributeMode mode);
+  /// kNoData; lists that are not there are removed all the same, as other filesystems do.
   Result<void> remove_extended_attribute(const RequestContext& context, InodeNumber inode, std::string_view name);
 
   // Life of an inode in the kernel (inode_table.h). An inode without names is erased, in the background of the call, when

@@ -7,9 +7,9 @@
 
 #include "lib/base/check.h"
 #include "lib/tree/node.h"
+#include "tests/fuzz/target.h"
 
-using namespace cowfs;
-
+namespace cowfs::fuzz {
 namespace {
 
 void read_all(const Node& node) {
@@ -35,13 +35,14 @@ void change_all(Node& node) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+COWFS_FUZZ_TARGET(node) {
   Node node;
   const MutableBytes page = node.mutable_page();
-  std::memcpy(page.data(), data, std::min(size, page.size()));
+  std::memcpy(page.data(), input.data(), std::min(input.size(), page.size()));
   node.seal();
-  if (!node.validate(node.pointer())) return 0;
+  if (!node.validate(node.pointer())) return;
   read_all(node);
   if (node.is_leaf()) change_all(node);
-  return 0;
 }
+
+}  // namespace cowfs::fuzz

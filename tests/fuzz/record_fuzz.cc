@@ -4,14 +4,16 @@
 #include <string>
 
 #include "lib/base/check.h"
+#include "lib/store/checksum_item.h"
 #include "lib/store/extent.h"
 #include "lib/store/records.h"
+#include "lib/volume/acl.h"
 #include "lib/volume/file_data.h"
 #include "lib/volume/inode_record.h"
 #include "lib/volume/name_item.h"
+#include "tests/fuzz/target.h"
 
-using namespace cowfs;
-
+namespace cowfs::fuzz {
 namespace {
 
 /// `encode(decode(encode(x)))` is `encode(x)` for whatever was decoded.
@@ -30,8 +32,26 @@ auto without_key(Decode decode) {
   return [decode](std::string_view, std::string_view value) { return decode(value); };
 }
 
+// A list, and all that can be asked of it.
+void decode_acl(std::string_view key, std::string_view value) {
+  auto list = Acl::decode(value);
+  if (!list) return;
+  COWFS_CHECK(Acl::decode(list->encode())->entries() == list->entries());
+  Source source(key);
+  RequestContext caller;
+  caller.uid = static_cast<uid_t>(source.number(4));
+  caller.gid = static_cast<gid_t>(source.number(4));
+  caller.groups = {static_cast<gid_t>(source.number(4))};
+  const auto group = static_cast<gid_t>(source.number(4));
+  for (mode_t wanted = 0; wanted < 8; ++wanted) (void)list->grants(caller, group, wanted);
+  const auto mode = static_cast<mode_t>(source.number(2) & 07777);
+  COWFS_CHECK((list->restrict_to(mode) & ~mode) == 0);
+  list->set_permissions(mode);
+  COWFS_CHECK(list->permissions() == (mode & 0777) && Acl::decode(list->encode()).has_value());
+}
+
 void decode_one(unsigned which, std::string_view key, std::string_view value) {
-  switch (which % 8) {
+  switch (which % 10) {
     case 0: return round_trip(decode_volume, encode_volume, key, value);
     case 1: return round_trip(without_key(decode_object), encode_object, key, value);
     case 2: return round_trip(decode_block_count, encode_block_count, key, value);
@@ -39,16 +59,19 @@ void decode_one(unsigned which, std::string_view key, std::string_view value) {
     case 4: return round_trip(decode_extent, encode_extent, key, value);
     case 5: return round_trip(without_key(decode_inode), encode_inode, key, value);
     case 6: return round_trip(decode_name, encode_name, key, value);
-    default: (void)decode_orphan(value);
+    case 7: return void(decode_orphan(value));
+    case 8: return round_trip(decode_checksums, encode_checksums, key, value);
+    default: return decode_acl(key, value);
   }
 }
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2) return 0;
-  std::string_view input(reinterpret_cast<const char*>(data), size);
-  const std::size_t key_size = std::min<std::size_t>(data[1], size - 2);
-  decode_one(data[0], input.substr(2, key_size), input.substr(2 + key_size));
-  return 0;
+COWFS_FUZZ_TARGET(record) {
+  if (input.size() < 2) return;
+  const auto which = static_cast<unsigned char>(input[0]);
+  const std::size_t key_size = std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
+  decode_one(which, input.substr(2, key_size), input.substr(2 + key_size));
 }
+
+}  // namespace cowfs::fuzz

@@ -8,9 +8,9 @@
 
 #include "lib/base/check.h"
 #include "lib/store/superblock.h"
+#include "tests/fuzz/target.h"
 
-using namespace cowfs;
-
+namespace cowfs::fuzz {
 namespace {
 
 void decode_and_encode(std::string_view bytes) {
@@ -24,16 +24,16 @@ void decode_and_encode(std::string_view bytes) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string bytes(reinterpret_cast<const char*>(data), size);
-  decode_and_encode(bytes);
+COWFS_FUZZ_TARGET(superblock) {
+  decode_and_encode(input);
   // The fuzzer's bytes behind the magic and the version of a real one, which it would be long in guessing.
   std::string valid = encode_superblock(Superblock{});
   constexpr std::size_t kHeadSize = 12;
   const std::size_t body = valid.size() - kHeadSize - sizeof(std::uint64_t);
-  valid.replace(kHeadSize, std::min(size, body), bytes, 0, std::min(size, body));
+  valid.replace(kHeadSize, std::min(input.size(), body), input, 0, std::min(input.size(), body));
   const std::uint64_t sum = XXH3_64bits(valid.data(), valid.size() - sizeof sum);
   std::memcpy(valid.data() + valid.size() - sizeof sum, &sum, sizeof sum);
   decode_and_encode(valid);
-  return 0;
 }
+
+}  // namespace cowfs::fuzz

@@ -155,6 +155,20 @@ promise_sync_makes_all_that_was_copied_durable() {
   for path in target target/tree target/tree/dir; do has "$(cat sync.trace)" "<$PWD/$path>" "the directories of --parents"; done
 }
 
+promise_new_files_have_no_name_until_they_are_whole() {
+  only_cowfs
+  need_tool strace
+  mount_fresh
+  echo hello >"$MNT/file"
+  exec 8<"$MNT"
+  perl -e 'use Fcntl; sysopen(F, "/proc/self/fd/8", O_RDWR | 020200000, 0600) or exit 1' || skip "no O_TMPFILE here"
+  exec 8<&-
+  strace -f -e trace=openat,open,linkat -o trace "$COWCP" "$MNT/file" "$MNT/copy"
+  has "$(cat trace)" 'O_TMPFILE.*= [0-9]' "system calls of cowcp"
+  has "$(cat trace)" 'linkat.*= 0' "system calls of cowcp"
+  same hello "$(cat "$MNT/copy")" "the copy"
+}
+
 promise_a_killed_run_leaves_nothing_under_the_name() {
   local signal
   host_image ext4 512M "$MNT"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <ctime>
 #include <limits>
 
 #include "tests/mount/support.h"
@@ -101,12 +102,14 @@ void check_open_after_unlink(const std::string& dir) {
 }
 
 void check_unnamed(const std::string& dir) {
-  const Fd fd(::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0640));
+  const auto make = [&](int flags) { return Fd(::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0640)); };
+  const Fd fd = make(0);
   if (fd.get() < 0 && errno == EOPNOTSUPP) {
     std::fprintf(stderr, "O_TMPFILE is not supported here\n");
-    return;
+    std::exit(3);
   }
   must(fd.get(), "open with O_TMPFILE");
+  expect(stat_of(fd.get()).st_nlink == 0, "links of a file without a name");
   write_all(fd.get(), pattern(1, 0, 9000), 0);
   const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
   must(::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, (dir + "/named").c_str(), AT_SYMLINK_FOLLOW),
@@ -117,6 +120,54 @@ void check_unnamed(const std::string& dir) {
   expect(stat_of(named.get()).st_nlink == 1 && (stat_of(named.get()).st_mode & 07777) == 0640,
          "its links and mode");
   must(::unlink((dir + "/named").c_str()), "unlink");
+  const Fd second = make(0);
+  write_all(second.get(), pattern(2, 0, 100), 0);
+  if (::linkat(second.get(), "", AT_FDCWD, (dir + "/empty.path").c_str(), AT_EMPTY_PATH) == 0) {
+    expect_bytes(pattern(2, 0, 100), read_range(open_file(dir + "/empty.path", O_RDONLY).get(), 0, 200), "named by descriptor");
+    must(::unlink((dir + "/empty.path").c_str()), "unlink");
+  } else {
+    must_fail(-1, ENOENT, "linkat of a descriptor without the privilege");
+  }
+  const Fd never = make(O_EXCL);
+  const std::string never_link = "/proc/self/fd/" + std::to_string(never.get());
+  must_fail(::linkat(AT_FDCWD, never_link.c_str(), AT_FDCWD, (dir + "/never").c_str(), AT_SYMLINK_FOLLOW), ENOENT,
+            "a name for a file that can have none");
+}
+
+struct statx extended_status(const std::string& path) {
+  struct statx status{};
+  must(::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &status), "statx " + path);
+  return status;
+}
+
+// The time of birth is told, lies between two looks at the clock, and nothing moves it.
+void check_birth(const std::string& dir) {
+  const std::int64_t before = ::time(nullptr);
+  const std::string file = dir + "/born";
+  (void)open_file(file, O_RDWR | O_CREAT);
+  must(::mkdir((dir + "/born.dir").c_str(), 0755), "mkdir");
+  must(::symlink("nowhere", (dir + "/born.link").c_str()), "symlink");
+  const std::int64_t after = ::time(nullptr) + 1;  // time(2) lags behind the clock of births a little
+  if ((extended_status(file).stx_mask & STATX_BTIME) == 0) {
+    std::fprintf(stderr, "no time of birth is told here\n");
+    std::exit(3);
+  }
+  for (const std::string& path : {file, dir + "/born.dir", dir + "/born.link"}) {
+    const struct statx status = extended_status(path);
+    expect((status.stx_mask & STATX_BTIME) != 0, "the mask of " + path);
+    expect(before <= status.stx_btime.tv_sec && status.stx_btime.tv_sec <= after, "the time of birth of " + path);
+  }
+  const struct statx born = extended_status(file);
+  const timespec times[2] = {{5, 5}, {6, 6}};
+  must(::utimensat(AT_FDCWD, file.c_str(), times, 0), "utimensat");
+  write_all(open_file(file, O_RDWR).get(), pattern(1, 0, 10), 0);
+  must(::chmod(file.c_str(), 0600), "chmod");
+  must(::rename(file.c_str(), (file + "2").c_str()), "rename");
+  const struct statx now = extended_status(file + "2");
+  expect(now.stx_btime.tv_sec == born.stx_btime.tv_sec && now.stx_btime.tv_nsec == born.stx_btime.tv_nsec,
+         "a time of birth that moved");
+  for (const char* name : {"/born2", "/born.link"}) must(::unlink((dir + name).c_str()), "unlink");
+  must(::rmdir((dir + "/born.dir").c_str()), "rmdir");
 }
 
 void check_times(const std::string& dir) {
@@ -191,6 +242,7 @@ int main(int argc, char** argv) {
   else if (check == "names") check_names(dir);
   else if (check == "orphans") check_open_after_unlink(dir);
   else if (check == "unnamed") check_unnamed(dir);
+  else if (check == "birth") check_birth(dir);
   else if (check == "times") check_times(dir);
   else if (check == "attributes") check_attributes(dir);
   else if (check == "links") check_many_links(dir);

@@ -29,6 +29,7 @@ promise_files_reach_to_8_eib() { edges offsets; }
 promise_names_reach_to_255_bytes() { edges names; }
 promise_unlinked_files_live_until_their_last_close() { edges orphans; }
 promise_unnamed_files_can_get_a_name() { edges unnamed; }
+promise_the_time_of_birth_is_told() { edges birth; }
 promise_times_are_kept_to_the_nanosecond() { edges times; }
 promise_extended_attributes_have_the_limits_of_linux() { edges attributes; }
 promise_hard_links_are_counted() { edges links; }
@@ -62,6 +63,53 @@ promise_unlinked_files_give_back_their_space_after_the_close() {
   rm "$MNT/orphan"
   at_least $((before + 33000000)) "$(used_bytes)" "bytes used while it is open"
   exec 8>&-
+  space_back $((before + 1048576))
+}
+
+# hold_unnamed BYTES: a file without a name is open in the job $HOLDER until fifo hold gets a line.
+hold_unnamed() {
+  need_tool perl
+  mkfifo hold ready
+  perl -e 'use Fcntl; sysopen(F, $ARGV[0], O_RDWR | 020200000, 0600) or exit 77; syswrite(F, "x" x $ARGV[1]); print "ready\n"; close STDOUT; <STDIN>' \
+    "$MNT" "$1" <hold >ready 2>/dev/null &
+  HOLDER=$!
+  exec 9>hold
+  read -r _ <ready || skip "no O_TMPFILE here"
+}
+let_go_unnamed() {
+  echo go >&9
+  exec 9>&-
+  wait "$HOLDER" || true
+  rm hold ready
+}
+
+promise_unnamed_files_go_with_the_death_of_the_daemon() {
+  local before
+  only_cowfs
+  mount_fresh
+  before=$(used_bytes)
+  hold_unnamed 33554432
+  "$COWSNAP" sync "$MNT"
+  at_least $((before + 33000000)) "$(used_bytes)" "bytes used while it is open"
+  kill_cowfs
+  mount_again
+  space_back $((before + 1048576))
+  same '' "$(ls -A "$MNT")" "names"
+  let_go_unnamed
+}
+
+promise_unnamed_files_are_not_in_snapshots() {
+  local before
+  only_cowfs
+  need_snapshots
+  mount_fresh
+  echo x >"$MNT/file"
+  before=$(used_bytes)
+  hold_unnamed 33554432
+  snapshot s
+  fork f
+  same file "$(ls -A "$(volume s)")" "names in the snapshot"
+  let_go_unnamed
   space_back $((before + 1048576))
 }
 

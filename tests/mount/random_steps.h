@@ -206,10 +206,28 @@ class Side {
       out +=
           " mtime " + std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec);
     }
+    out += lists_of(look);
     const struct stat* before = state_before(st);
     if (!check_times_ || before == nullptr) return out;
     out += same_time(st.st_mtim, before->st_mtim) ? " m=" : " m+";
     out += same_time(st.st_ctim, before->st_ctim) ? " c=" : " c+";
+    return out;
+  }
+  // Access control lists, as root sees them.
+  [[nodiscard]] static std::string lists_of(const Look& look) {
+    std::string out;
+    for (const char* name : {"system.posix_acl_access", "system.posix_acl_default"}) {
+      char value[512];
+      const auto size = look.fd >= 0 ? ::fgetxattr(look.fd, name, value, sizeof value)
+                                     : ::lgetxattr(look.path.c_str(), name, value, sizeof value);
+      if (size < 4) continue;
+      out += name[17] == 'a' ? " access" : " default";
+      for (ssize_t at = 4; at + 8 <= size; at += 8) {
+        char entry[32];
+        std::snprintf(entry, sizeof entry, " %u:%u", static_cast<unsigned char>(value[at]), static_cast<unsigned char>(value[at + 2]));
+        out += entry;
+      }
+    }
     return out;
   }
   // For what good filesystems do differently.
@@ -255,6 +273,11 @@ class Side {
   void do_capability();
   void do_list();
   void do_umask();
+  void do_unnamed();
+  void do_link_slot();
+  void do_set_acl();
+  void do_get_acl();
+  [[nodiscard]] std::vector<char> acl_value();
   [[nodiscard]] std::string xattr_name();
   void check_hole(int fd, std::uint64_t from, std::uint64_t to);
 

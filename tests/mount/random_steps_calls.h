@@ -22,7 +22,8 @@ inline void Side::choose_call() {
       {6, &Side::do_chmod},      {6, &Side::do_chown},      {4, &Side::do_times},
       {2, &Side::do_access},     {5, &Side::do_set_xattr},  {3, &Side::do_get_xattr},
       {2, &Side::do_list_xattr}, {1, &Side::do_capability}, {4, &Side::do_list},
-      {2, &Side::do_umask},
+      {2, &Side::do_umask},      {7, &Side::do_set_acl},    {2, &Side::do_get_acl},
+      {2, &Side::do_unnamed},    {3, &Side::do_link_slot},
   };
   unsigned total = 0;
   for (const Weighted& entry : kCalls) total += entry.weight;
@@ -380,6 +381,79 @@ inline void Side::do_list_xattr() {
     names.emplace_back(buffer.data() + at);
   std::ranges::sort(names);
   for (const std::string& attribute : names) line_ += " " + attribute;
+}
+
+// A file without a name; some can never get one.
+inline void Side::do_unnamed() {
+  const std::size_t index = slot();
+  const std::string name = path();
+  const int flags = O_TMPFILE | O_CLOEXEC | pick({O_RDWR, O_RDWR, O_WRONLY, O_RDONLY}) | (one_in(4) ? O_EXCL : 0);
+  const mode_t permissions = mode();
+  call("open unnamed slot", index, name, flags, permissions);
+  watch(name);
+  if (fds_[index] >= 0) ::close(fds_[index]);
+  fds_[index] = ::open(name.c_str(), flags, permissions);
+  outcome(fds_[index]);
+  watch_fd(index);
+}
+
+inline void Side::do_link_slot() {
+  const std::size_t index = slot();
+  const std::string name = path();
+  call("link slot", index, name);
+  watch_fd(index);
+  watch_with_parent(name);
+  result(::linkat(fds_[index], "", AT_FDCWD, name.c_str(), AT_EMPTY_PATH));
+}
+
+// The bytes of an access control list, now and then not a sound one.
+inline std::vector<char> Side::acl_value() {
+  std::vector<char> value{2, 0, 0, 0};
+  const auto add = [&](char tag, std::uint32_t id) {
+    const char permissions = one_in(100) ? '\11' : static_cast<char>(pick({7, 7, 6, 5, 4, 0, 3}));
+    for (const char byte : {tag, '\0', permissions, '\0'}) value.push_back(byte);
+    for (unsigned shift = 0; shift < 32; shift += 8) value.push_back(static_cast<char>(id >> shift & 0xff));
+  };
+  constexpr std::uint32_t kNobody = 0xffffffff;
+  const bool names_user = one_in(2);
+  const bool names_group = one_in(3);
+  const bool broken = one_in(20);
+  if (!(broken && one_in(2))) add(1, kNobody);
+  if (names_user) add(2, pick<std::uint32_t>({61001, 61002, 61003}));
+  if (names_user && one_in(3)) add(2, pick<std::uint32_t>({61001, 61002, 61003}));
+  add(4, kNobody);
+  if (names_group) add(8, pick<std::uint32_t>({61001, 61002, 61100}));
+  if (((names_user || names_group) && !broken) || one_in(5)) add(16, kNobody);
+  add(32, kNobody);
+  if (one_in(60)) value.pop_back();
+  return value;
+}
+
+inline void Side::do_set_acl() {
+  const std::string name = path();
+  const char* attribute = pick({"system.posix_acl_access", "system.posix_acl_access", "system.posix_acl_default"});
+  const std::vector<char> value = acl_value();
+  const unsigned how = static_cast<unsigned>(below(6));
+  const std::size_t index = slot();
+  call("set acl", name, index, attribute, value.size(), how);
+  data(value);
+  watch(name);
+  watch_fd(index);
+  switch (how) {
+    case 0: return result(::removexattr(name.c_str(), attribute));
+    case 1: return result(::fsetxattr(fds_[index], attribute, value.data(), value.size(), 0));
+    default: return result(::setxattr(name.c_str(), attribute, value.data(), value.size(), 0));
+  }
+}
+
+inline void Side::do_get_acl() {
+  const std::string name = path();
+  const char* attribute = pick({"system.posix_acl_access", "system.posix_acl_default"});
+  std::vector<char> buffer(pick<std::size_t>({0, 10, 256}));
+  call("get acl", name, attribute, buffer.size());
+  const auto n = ::getxattr(name.c_str(), attribute, buffer.data(), buffer.size());
+  result(n);
+  if (!buffer.empty()) data({buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0))});
 }
 
 // A file capability, which any later write must take away.

@@ -44,7 +44,7 @@ TEST_F(ExtendedAttributes, KeepValuesOfEverySize) {
 TEST_F(ExtendedAttributes, OfAllPrefixesLiveSideBySide) {
   const std::string binary("\0\xff", 2);
   for (const char* name : {"user.a", "user.ab", "trusted.a", "security.capability",
-                           "security.selinux", "system.posix_acl_access"}) {
+                           "security.selinux", "system.other"}) {
     ASSERT_THAT(set(name, name + binary), IsOk());
   }
   EXPECT_EQ(list().size(), 6u);
