@@ -56,14 +56,22 @@ bool StoreFacts::has_file(ObjectNumber object) const {
 
 void compare_items(const StoreFacts& facts, const OnDifference& differs) {
   const auto erase_all = [&](const std::vector<std::string>& keys, std::string_view code,
-                             const std::string& text) {
+                             const std::string& text, Severity severity) {
     if (keys.empty()) return;
     std::vector<Mend> mends;
     for (const std::string& key : keys) mends.push_back({key, std::nullopt});
-    differs({code, Severity::kSafe, std::to_string(keys.size()) + " " + text}, std::move(mends));
+    differs({code, severity, std::to_string(keys.size()) + " " + text}, std::move(mends));
   };
-  erase_all(facts.items.senseless, "item", "items of the store's tree make no sense");
-  erase_all(facts.items.stray_checksums, "checksum-leak", "checksum items belong to no object");
+  std::vector<std::string> volumes;
+  std::vector<std::string> others;
+  for (const std::string& key : facts.items.senseless) {
+    (kind_of(key) == KeyKind::kVolume ? volumes : others).push_back(key);
+  }
+  erase_all(volumes, "item", "records of volumes make no sense: these volumes are lost",
+            Severity::kLoss);
+  erase_all(others, "item", "items of the store's tree make no sense", Severity::kSafe);
+  erase_all(facts.items.stray_checksums, "checksum-leak", "checksum items belong to no object",
+            Severity::kSafe);
   if (!facts.items.unknown.empty()) {
     differs({"item-unknown", Severity::kNote,
              std::to_string(facts.items.unknown.size()) +
