@@ -62,11 +62,12 @@ promise_a_mounted_store_is_checked_and_not_repaired() {
   refused 'in use' "$FSCK" -y "$STORE"
   "$FSCK" -n "$STORE" || fail "problems of a mounted store"
   # While files come and go.
-  (while :; do cp -a "$MNT/dir" "$MNT/busy" && rm -rf "$MNT/busy"; done) >/dev/null 2>&1 &
+  touch "$T/go"
+  (while [ -e "$T/go" ]; do cp -a "$MNT/dir" "$MNT/busy" && rm -rf "$MNT/busy"; done) >/dev/null 2>&1 &
   worker=$!
   for i in 1 2 3 4 5 6; do "$FSCK" -n "$STORE" >"$T/said" || { cat "$T/said"; fail "problems under load, check $i"; }; done
-  kill "$worker"
-  wait "$worker" 2>/dev/null || true
+  rm "$T/go"
+  wait "$worker"
   unmount
   exit_code 0 "$FSCK" -fn "$STORE"
 }
