@@ -406,11 +406,12 @@ inline void Side::do_link_slot() {
   result(::linkat(fds_[index], "", AT_FDCWD, name.c_str(), AT_EMPTY_PATH));
 }
 
-// The bytes of an access control list, now and then not a sound one.
+// The bytes of an access control list, now and then not a sound one. The group's bits of the mode that it makes have execute: see do_umask.
 inline std::vector<char> Side::acl_value() {
   std::vector<char> value{2, 0, 0, 0};
   const auto add = [&](char tag, std::uint32_t id) {
-    const char permissions = one_in(100) ? '\11' : static_cast<char>(pick({7, 7, 6, 5, 4, 0, 3}));
+    const char some = static_cast<char>(pick({7, 7, 6, 5, 4, 0, 3}));
+    const char permissions = one_in(100) ? '\11' : static_cast<char>(tag == 4 || tag == 16 ? some | 1 : some);
     for (const char byte : {tag, '\0', permissions, '\0'}) value.push_back(byte);
     for (unsigned shift = 0; shift < 32; shift += 8) value.push_back(static_cast<char>(id >> shift & 0xff));
   };

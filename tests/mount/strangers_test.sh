@@ -267,7 +267,7 @@ strange_paths() {
 
 # a_mount_at NAME PREFIX…: STORE and MOUNTPOINT of that name, by commands that PREFIX runs.
 a_mount_at() {
-  local name=$1 here=$PWD id
+  local name=$1 here=$PWD options
   shift
   mkdir "mnt" && chown 61001:61001 mnt
   "$@" mkdir -- "mnt/$name"
@@ -282,7 +282,6 @@ a_mount_at() {
     same hello "$("$@" cat "./$name/.cowfs/s/file")" "a file in a snapshot below '$name'"
   )
   # Nothing in the path became an option.
-  local options
   options=$(N=$(printf '%s' "$here/mnt/$name" | sed -z 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g; s/\n/\\012/g') \
     awk '$5 == ENVIRON["N"] { print $6 " " $NF; found = 1 } END { exit !found }' /proc/self/mountinfo)
   has "$options" 'nosuid,nodev' "options of a mount at '$name'"
