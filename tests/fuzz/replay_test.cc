@@ -13,6 +13,7 @@
 
 #include "tests/fuzz/seeds.h"
 #include "tests/fuzz/target.h"
+#include "tests/support/sanitized.h"
 
 namespace cowfs::fuzz {
 namespace {
@@ -69,7 +70,7 @@ TEST_P(FuzzTarget, TakesRandomChangesOfItsSeeds) {
   }
   ASSERT_FALSE(inputs.empty());
   std::mt19937_64 random(number_from("COWFS_SEED", 1));
-  for (std::uint64_t left = number_from("COWFS_FUZZ_RUNS", 100); left > 0; --left) {
+  for (std::uint64_t left = number_from("COWFS_FUZZ_RUNS", kSanitized ? 20 : 100); left > 0; --left) {
     try_input(GetParam(), changed(inputs[random() % inputs.size()], random));
   }
 }
