@@ -157,8 +157,9 @@ std::vector<std::pair<std::string, std::string>> salvage_store_items(Storage& st
       if (fits) leaves.push_back(std::move(node));
     }
   }
-  std::ranges::stable_sort(leaves, std::greater{},
-                           [](const NodeRef& node) { return node->pointer().generation; });
+  std::ranges::sort(leaves, std::greater{}, [](const NodeRef& node) {
+    return std::pair(node->pointer().generation, node->pointer().id);
+  });
   std::map<std::string, std::string> items;
   std::vector<std::pair<std::string, std::string>>
       covered;  // by younger leaves: first and last key

@@ -166,8 +166,9 @@ class StoreRepair {
     // others.
     std::vector<VolumeRecord> volumes;
     for (const auto& [id, record] : items.volumes) volumes.push_back(record);
-    std::ranges::stable_sort(volumes, std::greater{},
-                             [](const VolumeRecord& v) { return v.root.root.generation; });
+    std::ranges::sort(volumes, std::greater{}, [](const VolumeRecord& v) {
+      return std::pair(v.root.root.generation, v.id);
+    });
     for (VolumeRecord& record : volumes) {
       COWFS_ASSIGN(const NodePointer root, isolation.clean(record.root.root));
       if (root == record.root.root) continue;
