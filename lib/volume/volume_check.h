@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ struct VolumeFindings {
   ProblemList problems;
   std::vector<VolumeMend> mends;          // of the phase that was asked for
   std::vector<InodeNumber> to_reconnect;  // inodes without a name (phase names)
+  std::set<InodeNumber> named_again;      // that get a name back by the phase links
   std::uint64_t inodes = 0;
 };
 

@@ -106,6 +106,7 @@ class LinkComparison {
       return remove(link, "a directory has two names: this one goes");
     const auto item = name_at(link);
     if (!item) return;
+    findings_.named_again.insert(link.child);
     VolumeMend mend{parent_key_of(link), item->name, std::nullopt};
     report(link, item->name, Severity::kSafe, "the inode does not know of this name: it is told",
            {std::move(mend)});

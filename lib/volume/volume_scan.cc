@@ -33,6 +33,7 @@ Result<VolumeFindings> VolumeScan::run() {
   check_orphans();
   if ((look_at_links_ || names_sum_ != parents_sum_) && wants(CheckPhase::kLinks))
     COWFS_TRY(check_links(items_, facts_, findings_));
+  check_nameless();
   if (wants(CheckPhase::kNames)) check_reachability();
   return std::move(findings_);
 }

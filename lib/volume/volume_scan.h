@@ -89,6 +89,7 @@ class VolumeScan {
   // When all inodes were seen (volume_scan_end.cc).
   void check_root();
   void check_orphans();
+  void check_nameless();
   void check_reachability();
   bool leads_to_top(std::size_t start, std::vector<std::uint8_t>& state);
 
@@ -113,6 +114,7 @@ class VolumeScan {
   std::set<InodeNumber> orphans_met_;
   std::vector<Directory> directories_;  // ascending
   std::optional<InodeRecord> root_;
+  std::vector<InodeNumber> nameless_;
   bool look_at_links_ = false;
   std::uint64_t names_sum_ = 0;    // over the entries as directories tell them
   std::uint64_t parents_sum_ = 0;  // over the entries as inodes tell them

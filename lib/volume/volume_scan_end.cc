@@ -38,6 +38,18 @@ void VolumeScan::check_orphans() {
   }
 }
 
+// Not those to whom a directory can still tell a name.
+void VolumeScan::check_nameless() {
+  for (const InodeNumber inode : nameless_) {
+    if (findings_.named_again.contains(inode)) continue;
+    Problem problem{"no-name", Severity::kSafe, "it has no name: it goes to lost+found"};
+    problem.inode = raw(inode);
+    problem.path = "#" + std::to_string(raw(inode));
+    report(CheckPhase::kNames, std::move(problem));
+    if (phase_ == CheckPhase::kNames) findings_.to_reconnect.push_back(inode);
+  }
+}
+
 void VolumeScan::check_reachability() {
   std::vector<std::uint8_t> state(directories_.size(), kUnknown);
   for (std::size_t i = 0; i < directories_.size(); ++i) {

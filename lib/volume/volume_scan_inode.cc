@@ -106,11 +106,7 @@ void VolumeScan::check_names() {
   const bool is_orphan = orphan != orphans_.end() && orphan->second != OrphanState::kTruncated;
   const bool is_directory = now_.record->is_directory();
   const bool is_root = now_.inode == kRootInode;
-  if (now_.parents == 0 && !is_root && !is_orphan) {
-    report(CheckPhase::kNames,
-           problem_of("no-name", Severity::kSafe, "it has no name: it goes to lost+found"));
-    if (phase_) findings_.to_reconnect.push_back(now_.inode);
-  }
+  if (now_.parents == 0 && !is_root && !is_orphan) nameless_.push_back(now_.inode);
   if (!is_directory) return;
   if (now_.parents > 1) look_at_links_ = true;
   directories_.push_back({now_.inode, now_.first_parent.directory, now_.first_parent.cookie,

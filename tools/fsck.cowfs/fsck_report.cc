@@ -77,7 +77,8 @@ void print_mended(const FsckCommand& command, const FsckAnswer& answer) {
 void print_summary(const FsckCommand& command, const FsckAnswer& answer) {
   const std::string store = escape_controls(command.store);
   if (answer.skipped) {
-    fmt::print("{}: clean, {} blocks in use\n", store, answer.found.live_blocks);
+    fmt::print("{}: clean, {} blocks in use (as the superblock says; -f looks at all)\n", store,
+               answer.found.live_blocks);
     return;
   }
   const FsckReport& last = answer.repaired ? answer.after : answer.found;

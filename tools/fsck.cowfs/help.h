@@ -31,7 +31,7 @@ check itself failed (no store, in use, host error); 16 usage error.
 Examples:
   fsck.cowfs -f ~/store          check, and ask before a repair
   fsck.cowfs -fn --scrub ~/store read everything, change nothing
-  fsck.cowfs -y ~/store          repair
+  fsck.cowfs -fy ~/store         repair
 
 See fsck.cowfs(8), fsck(8), cowfs(8).
 )";
