@@ -182,4 +182,20 @@ promise_a_damaged_block_is_an_error_and_nothing_else_is() {
   stop_cowfs "$MNT"
 }
 
+# The other side of mkfs.cowfs --no-data-checksums: bytes are what the host gives.
+promise_a_store_without_data_checksums_does_not_verify_data() {
+  only_cowfs
+  need_cowfs
+  "$MKFS" --no-data-checksums "$STORE" >/dev/null
+  start_cowfs "$STORE" "$MNT"
+  head -c 400000 /dev/urandom >"$MNT/file"
+  cp "$MNT/file" expected
+  stop_cowfs "$MNT"
+  damage_block expected 20
+  start_cowfs "$STORE" "$MNT"
+  cat "$MNT/file" >seen || fail "a damaged block was noticed"
+  same 1 "$(cmp -l expected seen | wc -l)" "bytes that differ"
+  stop_cowfs "$MNT"
+}
+
 run_promises "$@"
