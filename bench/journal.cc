@@ -1,4 +1,5 @@
-// What the journal costs, on a store in a folder of the host, without a mount; prints `name value unit` a line.
+// What the journal costs, on a store in a folder of the host, without a mount; prints `name value
+// unit` a line.
 //
 //   bench_journal append DIR COUNT     COUNT transactions of two puts: us each, journal bytes each, and the longest time one took while checkpoints
 //                                      ran beside them; how long a checkpoint kept changes out at most
@@ -38,7 +39,9 @@ void or_die(const Result<void>& result) {
   std::exit(1);
 }
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 std::unique_ptr<Store> open_store(const std::string& path, bool background) {
   StoreOptions options;
@@ -54,7 +57,8 @@ double commit_one(Store& store, std::uint64_t number) {
   UpdateView view(store, operation);
   Transaction transaction;
   transaction.put(kMainVolume, key_of(16 + number, KeyKind::kInode).take(), std::string(112, 'i'));
-  transaction.put(kMainVolume, key_of(2, KeyKind::kName).be(number * 0x9e3779b97f4a7c15u).take(), std::string(40, 'n'));
+  transaction.put(kMainVolume, key_of(2, KeyKind::kName).be(number * 0x9e3779b97f4a7c15u).take(),
+                  std::string(40, 'n'));
   or_die(view.commit(transaction));
   return seconds_since(begin);
 }
@@ -69,7 +73,8 @@ void append(const std::string& path, std::uint64_t count) {
   or_die(store->checkpoint());
   const StoreCounters counters = store->counters();
   fmt::print("checkpoints {} times\n", counters.checkpoints);
-  fmt::print("longest_stall {:.2f} ms\n", static_cast<double>(counters.longest_stall.count()) / 1e3);
+  fmt::print("longest_stall {:.2f} ms\n",
+             static_cast<double>(counters.longest_stall.count()) / 1e3);
   or_die(store->close());
 }
 
@@ -77,7 +82,8 @@ void recover(const std::string& path, std::uint64_t count) {
   {
     auto store = open_store(path, false);
     for (std::uint64_t i = 0; i < count; ++i) commit_one(*store, i % kInodes);
-    fmt::print("journal_bytes {:.0f} bytes\n", static_cast<double>(store->counters().journal_bytes) / static_cast<double>(count));
+    fmt::print("journal_bytes {:.0f} bytes\n",
+               static_cast<double>(store->counters().journal_bytes) / static_cast<double>(count));
   }
   const auto begin = Clock::now();
   auto store = open_store(path, false);

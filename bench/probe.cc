@@ -1,4 +1,5 @@
-// Times one kind of work on a directory and prints `name value unit` a line: what `bench/run` compares between filesystems.
+// Times one kind of work on a directory and prints `name value unit` a line: what `bench/run`
+// compares between filesystems.
 //
 //   bench_probe create DIR COUNT        COUNT files of 4 KiB, 200 a directory: us a file
 //   bench_probe seqwrite FILE MIB       sequential write in 1 MiB calls and one fsync: MiB/s
@@ -23,8 +24,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -71,7 +72,8 @@ void create_files(const std::string& directory, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::string folder = fmt::format("{}/d{}", directory, i / kFilesADirectory);
       if (i % kFilesADirectory == 0 && ::mkdir(folder.c_str(), 0755) != 0) die(folder);
-      const UniqueFd fd = open_or_die(fmt::format("{}/f{}", folder, i), O_CREAT | O_EXCL | O_WRONLY);
+      const UniqueFd fd =
+          open_or_die(fmt::format("{}/f{}", folder, i), O_CREAT | O_EXCL | O_WRONLY);
       if (::write(fd.get(), block.data(), kBlock) != static_cast<ssize_t>(kBlock)) die("write");
     }
   });
@@ -83,7 +85,8 @@ void write_in_sequence(const std::string& file, std::size_t mib) {
   const UniqueFd fd = open_or_die(file, O_CREAT | O_TRUNC | O_WRONLY);
   const double seconds = seconds_of([&] {
     for (std::size_t i = 0; i < mib; ++i) {
-      if (::write(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size())) die("write");
+      if (::write(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size()))
+        die("write");
     }
     if (::fsync(fd.get()) != 0) die("fsync");
   });
@@ -95,7 +98,8 @@ void read_in_sequence(const std::string& file, std::size_t mib) {
   const UniqueFd fd = open_or_die(file, O_RDONLY);
   const double seconds = seconds_of([&] {
     for (std::size_t i = 0; i < mib; ++i) {
-      if (::read(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size())) die("read");
+      if (::read(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size()))
+        die("read");
     }
   });
   fmt::print("seqread {:.1f} MiB/s\n", static_cast<double>(mib) / seconds);
@@ -104,7 +108,7 @@ void read_in_sequence(const std::string& file, std::size_t mib) {
 class RandomBlocks {
  public:
   explicit RandomBlocks(const UniqueFd& fd) {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd.get(), &status) != 0) die("fstat");
     blocks_ = static_cast<std::uint64_t>(status.st_size) / kBlock;
     if (blocks_ == 0) die("the file has no block");
@@ -125,7 +129,8 @@ void read_warm(const std::string& file, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const off_t at = places.next();
     times.push_back(seconds_of([&] {
-      if (::pread(fd.get(), buffer.data(), kBlock, at) != static_cast<ssize_t>(kBlock)) die("pread");
+      if (::pread(fd.get(), buffer.data(), kBlock, at) != static_cast<ssize_t>(kBlock))
+        die("pread");
     }));
   }
   fmt::print("warmread {:.3f} us\n", median(times) * 1e6);
@@ -134,7 +139,8 @@ void read_warm(const std::string& file, std::size_t count) {
 double timed_write(const UniqueFd& fd, off_t at) {
   static const std::vector<char> kBytes(kBlock, 'y');
   return seconds_of([&] {
-    if (::pwrite(fd.get(), kBytes.data(), kBlock, at) != static_cast<ssize_t>(kBlock)) die("pwrite");
+    if (::pwrite(fd.get(), kBytes.data(), kBlock, at) != static_cast<ssize_t>(kBlock))
+      die("pwrite");
   });
 }
 
@@ -145,7 +151,8 @@ void overwrite(const std::string& file, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) times.push_back(timed_write(fd, places.next()));
   double sum = 0;
   for (const double time : times) sum += time;
-  fmt::print("overwrite {:.3f} us\noverwrite_mean {:.3f} us\n", median(times) * 1e6, sum / static_cast<double>(count) * 1e6);
+  fmt::print("overwrite {:.3f} us\noverwrite_mean {:.3f} us\n", median(times) * 1e6,
+             sum / static_cast<double>(count) * 1e6);
 }
 
 double make_volume(const UniqueFd& fd, api::Kind kind, const std::string& name) {
@@ -189,7 +196,8 @@ void write_after_snapshot(const std::string& file, std::size_t count) {
     for (int again = 0; again < 5; ++again) plain.push_back(timed_write(fd, at));
     delete_volume(fd, name);
   }
-  fmt::print("firstwrite {:.3f} us\nplainwrite {:.3f} us\n", median(first) * 1e6, median(plain) * 1e6);
+  fmt::print("firstwrite {:.3f} us\nplainwrite {:.3f} us\n", median(first) * 1e6,
+             median(plain) * 1e6);
 }
 
 using Durations = std::vector<double>;
@@ -202,8 +210,8 @@ Durations overwrite_and_sync(const std::string& file, const std::atomic<bool>& s
   while (!stop) {
     const off_t at = places.next();
     times.push_back(timed_write(fd, at) + seconds_of([&] {
-      if (::fdatasync(fd.get()) != 0) die("fdatasync");
-    }));
+                      if (::fdatasync(fd.get()) != 0) die("fdatasync");
+                    }));
   }
   return times;
 }
@@ -212,7 +220,8 @@ Durations create_and_sync(const std::string& prefix, const std::atomic<bool>& st
   Durations times;
   while (!stop) {
     times.push_back(seconds_of([&] {
-      const UniqueFd fd = open_or_die(prefix + std::to_string(times.size()), O_CREAT | O_EXCL | O_WRONLY);
+      const UniqueFd fd =
+          open_or_die(prefix + std::to_string(times.size()), O_CREAT | O_EXCL | O_WRONLY);
       timed_write(fd, 0);
       if (::fsync(fd.get()) != 0) die("fsync");
     }));
@@ -229,7 +238,8 @@ void make_file(const std::string& file, std::size_t mib) {
   const std::vector<char> buffer(1 << 20, 'x');
   const UniqueFd fd = open_or_die(file, O_CREAT | O_TRUNC | O_WRONLY);
   for (std::size_t i = 0; i < mib; ++i) {
-    if (::write(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size())) die(file);
+    if (::write(fd.get(), buffer.data(), buffer.size()) != static_cast<ssize_t>(buffer.size()))
+      die(file);
   }
   if (::fsync(fd.get()) != 0) die(file);
 }
@@ -256,19 +266,22 @@ void sync_in_threads(const std::string& directory, std::size_t writers, bool new
     all.insert(all.end(), times.begin(), times.end());
   }
   const std::string name = fmt::format("{}_{}", new_files ? "fsyncnew" : "fsync", writers);
-  fmt::print("{} {:.0f} 1/s\n{}_p99 {:.3f} ms\n", name, static_cast<double>(all.size()) / static_cast<double>(kTime.count()), name,
+  fmt::print("{} {:.0f} 1/s\n{}_p99 {:.3f} ms\n", name,
+             static_cast<double>(all.size()) / static_cast<double>(kTime.count()), name,
              percentile99(all) * 1e3);
 }
 
 void sync_beside_a_stream(const std::string& directory, std::size_t mib) {
   make_file(directory + "/synced", 16);
   std::atomic<bool> stop = false;
-  auto syncing = std::async(std::launch::async, [&] { return overwrite_and_sync(directory + "/synced", stop); });
+  auto syncing = std::async(std::launch::async,
+                            [&] { return overwrite_and_sync(directory + "/synced", stop); });
   make_file(directory + "/stream", mib);
   stop = true;
   const Durations times = syncing.get();
-  fmt::print("fsyncbeside_p99 {:.3f} ms\nfsyncbeside_longest {:.3f} ms\nfsyncbeside_count {} times\n", percentile99(times) * 1e3,
-             *std::ranges::max_element(times) * 1e3, times.size());
+  fmt::print(
+      "fsyncbeside_p99 {:.3f} ms\nfsyncbeside_longest {:.3f} ms\nfsyncbeside_count {} times\n",
+      percentile99(times) * 1e3, *std::ranges::max_element(times) * 1e3, times.size());
 }
 
 int run(const std::string& what, const std::string& path, std::size_t count) {
@@ -293,6 +306,10 @@ int run(const std::string& what, const std::string& path, std::size_t count) {
 int main(int argc, char** argv) {
   const std::size_t count = argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 0;
   const int code = count == 0 ? 2 : cowfs::run(argv[1], argv[2], count);
-  if (code == 2) fmt::print(stderr, "usage: bench_probe create|seqwrite|seqread|warmread|overwrite|snapshot|fork|firstwrite|fsync|fsyncnew|fsyncbeside PATH COUNT\n");
+  if (code == 2)
+    fmt::print(stderr,
+               "usage: bench_probe "
+               "create|seqwrite|seqread|warmread|overwrite|snapshot|fork|firstwrite|fsync|fsyncnew|"
+               "fsyncbeside PATH COUNT\n");
   return code;
 }

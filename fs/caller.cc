@@ -17,8 +17,8 @@ namespace {
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 
 /// What copying anybody's files into anybody's directory takes.
-constexpr std::uint64_t kNeeded = bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
-                                  bit(CAP_MKNOD) | bit(CAP_SYS_ADMIN);
+constexpr std::uint64_t kNeeded = bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) |
+                                  bit(CAP_FSETID) | bit(CAP_MKNOD) | bit(CAP_SYS_ADMIN);
 
 bool has_all_capabilities(pid_t pid) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));

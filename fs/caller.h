@@ -12,7 +12,8 @@ struct Caller {
   bool privileged = false;  // root, with the capabilities that root usually has
 };
 
-/// Read from the caller's entry in /proc; the request must not be answered yet. kNotSupported where it cannot be read.
+/// Read from the caller's entry in /proc; the request must not be answered yet. kNotSupported where
+/// it cannot be read.
 Result<Caller> caller_of(fuse_req_t request);
 
 }  // namespace cowfs

@@ -57,8 +57,8 @@ std::optional<std::uint64_t> MountSyncer::node_asked() const {
 }
 
 void MountSyncer::run() {
-  // With the standard ones: somebody may wait for the end of a pipe. Where the kernel cannot do that (before 5.11) the table
-  // stays shared.
+  // With the standard ones: somebody may wait for the end of a pipe. Where the kernel cannot do
+  // that (before 5.11) the table stays shared.
   if (::close_range(0, ~0U, CLOSE_RANGE_UNSHARE) == 0) {
     for (int fd = 0; fd <= STDERR_FILENO; ++fd) (void)!::open("/dev/null", O_RDWR);
   }

@@ -1,13 +1,15 @@
 // fsync(2) of inodes on our own mount, by a thread that does not keep us alive.
 //
-// While it waits in the kernel for WRITE requests it cannot be killed, and the kernel gives such requests up only when the
-// last descriptor of /dev/fuse is closed. So the thread has a descriptor table of its own, with none of ours in it: when we
-// are killed all others close theirs, and it is let go.
+// While it waits in the kernel for WRITE requests it cannot be killed, and the kernel gives such
+// requests up only when the last descriptor of /dev/fuse is closed. So the thread has a descriptor
+// table of its own, with none of ours in it: when we are killed all others close theirs, and it is
+// let go.
 //
 // For the same reason it does nothing else: descriptors of ours mean nothing there.
 //
-// It opens an inode by a name in the root that is answered to this thread alone, and is gone for the kernel, too, once the
-// thread has asked again: no privilege is needed, and nothing is left that would keep an inode.
+// It opens an inode by a name in the root that is answered to this thread alone, and is gone for
+// the kernel, too, once the thread has asked again: no privilege is needed, and nothing is left
+// that would keep an inode.
 #pragma once
 
 #include <atomic>
@@ -31,8 +33,8 @@ class MountSyncer {
   /// Waits for a sync under way, so the connection must be served, or dead.
   void end();
 
-  /// Syncs these nodes, one after another; those for which that could not be done: our user may not read them. Calls wait
-  /// for each other.
+  /// Syncs these nodes, one after another; those for which that could not be done: our user may not
+  /// read them. Calls wait for each other.
   std::vector<std::uint64_t> sync(std::vector<std::uint64_t> nodes);
 
   /// Whether a request is ours.
@@ -57,7 +59,8 @@ class MountSyncer {
   Mutex mutex_;
   Condition changed_;
   State state_ COWFS_GUARDED_BY(mutex_) = State::kEnding;  // until begin()
-  std::vector<std::uint64_t> nodes_ COWFS_GUARDED_BY(mutex_);  // to be synced; then those that could not be
+  // to be synced; then those that could not be
+  std::vector<std::uint64_t> nodes_ COWFS_GUARDED_BY(mutex_);
   std::jthread thread_;
 };
 

@@ -1,4 +1,5 @@
-// OPENDIR, READDIR, READDIRPLUS, FSYNCDIR, RELEASEDIR. An open directory has a number: tree clones belong to one.
+// OPENDIR, READDIR, READDIRPLUS, FSYNCDIR, RELEASEDIR. An open directory has a number: tree clones
+// belong to one.
 #include <sys/stat.h>
 
 #include <string>

@@ -73,8 +73,8 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   }
   const auto volume = mount.volume(place.volume);
   if (!volume) return reply_error(request, volume.error());
-  const Result<Attributes> made =
-      create_or_open(**volume, creator_of(request, mode), place.inode, name, mode & 07777, info->flags);
+  const Result<Attributes> made = create_or_open(**volume, creator_of(request, mode), place.inode,
+                                                 name, mode & 07777, info->flags);
   reply_created(request, **volume, made, *info, wants_write(info->flags));
 }
 
@@ -160,7 +160,8 @@ void sync(fuse_req_t request, fuse_ino_t node, int data_only, fuse_file_info*) {
   MountSyncer& syncer = Mount::of(request).page_sweep().syncer();
   if (syncer.is_own(*fuse_req_ctx(request))) {
     syncer.note_synced(node);
-    fuse_reply_err(request, 0);  // what the sweep waits for has arrived; it promises nothing durable
+    fuse_reply_err(request,
+                   0);  // what the sweep waits for has arrived; it promises nothing durable
     return;
   }
   reply_done(request, on_inode(request, node, [&](Volume& volume, InodeNumber inode) {

@@ -164,7 +164,8 @@ void answer(const Question& question, api::LocateBlock& request) {
 }
 
 void answer(const Question& question, api::OfferTree& request) {
-  const Result<TreeClones::Token> token = question.mount().tree_clones().offer(question.request, question.node);
+  const Result<TreeClones::Token> token =
+      question.mount().tree_clones().offer(question.request, question.node);
   if (!token) return reply_error(question.request, token.error());
   std::ranges::copy(*token, request.token);
   reply_filled(question.request, request);
@@ -174,8 +175,9 @@ void answer(const Question& question, api::StartTreeClone& request) {
   TreeClones::Token token{};
   std::ranges::copy(request.token, token.begin());
   const std::string_view name = api::get_name(request.name);
-  constexpr std::uint32_t kKnown = api::kPreserveMode | api::kPreserveOwnership | api::kPreserveTimestamps |
-                                   api::kPreserveLinks | api::kPreserveAttributes;
+  constexpr std::uint32_t kKnown = api::kPreserveMode | api::kPreserveOwnership |
+                                   api::kPreserveTimestamps | api::kPreserveLinks |
+                                   api::kPreserveAttributes;
   if (name.empty() || (request.preserve & ~kKnown) != 0 || request.umask > 0777) {
     return reply_error(question.request, ErrorCode::kInvalidArgument);
   }
@@ -185,13 +187,15 @@ void answer(const Question& question, api::StartTreeClone& request) {
                                .links = (request.preserve & api::kPreserveLinks) != 0,
                                .attributes = (request.preserve & api::kPreserveAttributes) != 0,
                                .umask = request.umask};
-  reply_result(question, request,
-               question.mount().tree_clones().start(question.request, question.node, question.handle, token,
-                                                    std::string(name), policy));
+  reply_result(
+      question, request,
+      question.mount().tree_clones().start(question.request, question.node, question.handle, token,
+                                           std::string(name), policy));
 }
 
 void answer(const Question& question, api::PollTreeClone& request) {
-  const Result<TreeClones::Progress> progress = question.mount().tree_clones().poll(question.handle);
+  const Result<TreeClones::Progress> progress =
+      question.mount().tree_clones().poll(question.handle);
   if (!progress) return reply_error(question.request, progress.error());
   request.state = api::raw(progress->running  ? api::TreeCloneState::kRunning
                            : progress->failed ? api::TreeCloneState::kFailed
@@ -229,8 +233,8 @@ void decode(const Question& question, const void* in, std::size_t in_size, std::
   answer(question, *request);
 }
 
-void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_file_info* info, unsigned flags,
-           const void* in, std::size_t in_size, std::size_t out_size) {
+void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_file_info* info,
+           unsigned flags, const void* in, std::size_t in_size, std::size_t out_size) {
   const bool is_directory = (flags & FUSE_IOCTL_DIR) != 0;
   const Question question{request, node, is_directory && info != nullptr ? info->fh : 0};
   switch (command) {
@@ -247,10 +251,14 @@ void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_fi
     case api::kIoctlSyncStore: return decode<api::SyncStore>(question, in, in_size, out_size);
     case api::kIoctlLocateBlock: return decode<api::LocateBlock>(question, in, in_size, out_size);
     case api::kIoctlOfferTree: return decode<api::OfferTree>(question, in, in_size, out_size);
-    case api::kIoctlStartTreeClone: return decode<api::StartTreeClone>(question, in, in_size, out_size);
-    case api::kIoctlPollTreeClone: return decode<api::PollTreeClone>(question, in, in_size, out_size);
-    case api::kIoctlCancelTreeClone: return decode<api::CancelTreeClone>(question, in, in_size, out_size);
-    case api::kIoctlHoldCheckpoint: return decode<api::HoldCheckpoint>(question, in, in_size, out_size);
+    case api::kIoctlStartTreeClone:
+      return decode<api::StartTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlPollTreeClone:
+      return decode<api::PollTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlCancelTreeClone:
+      return decode<api::CancelTreeClone>(question, in, in_size, out_size);
+    case api::kIoctlHoldCheckpoint:
+      return decode<api::HoldCheckpoint>(question, in, in_size, out_size);
     default: fuse_reply_err(request, ENOTTY);
   }
 }

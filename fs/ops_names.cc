@@ -26,7 +26,8 @@ void reply_made(fuse_req_t request, fuse_ino_t parent, std::string_view name, Ma
   reply_entry(request, *volume, make(**volume, place.inode));
 }
 
-/// The file that the page sweep opens. Asked again the name is not there: neither answer is to be remembered.
+/// The file that the page sweep opens. Asked again the name is not there: neither answer is to be
+/// remembered.
 void lookup_for_sync(fuse_req_t request) {
   Mount& mount = Mount::of(request);
   const auto node = mount.page_sweep().syncer().node_asked();

@@ -1,4 +1,5 @@
-// GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR: the name spaces user, trusted and security, and access control lists.
+// GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR: the name spaces user, trusted and security, and
+// access control lists.
 //
 // The kernel checks who may use which. What else there is in "system." is not supported.
 #include <sys/xattr.h>
@@ -87,7 +88,8 @@ Result<void> set_checked(fuse_req_t request, fuse_ino_t node, std::string_view n
                          std::string_view value, int flags) {
   COWFS_TRY(check_name(name));
   COWFS_ASSIGN(const AttributeMode mode, attribute_mode_of(flags));
-  // libfuse does not tell of the kernel's word that setgid goes (FUSE_SETXATTR_ACL_KILL_SGID): groups decide.
+  // libfuse does not tell of the kernel's word that setgid goes (FUSE_SETXATTR_ACL_KILL_SGID):
+  // groups decide.
   const bool is_list = name == kAccessAclAttribute && fuse_req_ctx(request)->uid != 0;
   const RequestContext context = is_list ? context_with_groups(request) : context_of(request);
   return on_inode(request, node, [&](Volume& volume, InodeNumber inode) {

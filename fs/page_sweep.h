@@ -4,9 +4,9 @@
 // are not. They belong to inodes that have an open writer (a mapping keeps its file open), which
 // the volume knows.
 //
-// How: fsync(2) of each such inode on our own mount (mount_syncer.h), because that alone waits for all
-// of its pages; the FSYNC request that it ends with is ours and is answered at once. Where we may not
-// read the file, the inode's cache is invalidated, which writes dirty pages too.
+// How: fsync(2) of each such inode on our own mount (mount_syncer.h), because that alone waits for
+// all of its pages; the FSYNC request that it ends with is ours and is answered at once. Where we
+// may not read the file, the inode's cache is invalidated, which writes dirty pages too.
 //
 // Never call sweep() from a thread that serves requests, or with a lock held: it waits for WRITE
 // requests.

@@ -31,7 +31,8 @@ int errno_of(ErrorCode code);
 /// Who asks. The kernel's number of a request is not told by libfuse, and the supplementary groups
 /// are not looked up: the kernel has checked permissions.
 RequestContext context_of(fuse_req_t request);
-/// With the supplementary groups, which are read from the caller's entry in /proc: too slow for each request.
+/// With the supplementary groups, which are read from the caller's entry in /proc: too slow for
+/// each request.
 RequestContext context_with_groups(fuse_req_t request);
 /// Of a caller who makes an inode with this mode: with the groups where setgid makes them matter.
 RequestContext creator_of(fuse_req_t request, mode_t mode);
@@ -55,7 +56,8 @@ Result<void> discard(Result<T> result) {
 }
 
 void reply_attributes(fuse_req_t request, std::uint64_t node, const Result<Attributes>& result);
-/// An entry of `volume`; counts a lookup. The kernel may remember the name for `entry_timeout` seconds.
+/// An entry of `volume`; counts a lookup. The kernel may remember the name for `entry_timeout`
+/// seconds.
 void reply_entry(fuse_req_t request, const std::shared_ptr<Volume>& volume,
                  const Result<Attributes>& result, double entry_timeout = kForever);
 /// "There is no such name", which the kernel may remember.

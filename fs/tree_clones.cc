@@ -28,7 +28,7 @@ struct TreeClones::Job {
         name(what.name),
         clone(caller.context, caller.privileged, std::move(what), policy) {}
 
-  std::uint64_t handle;           // of the open directory that it belongs to; 0: closed
+  std::uint64_t handle;  // of the open directory that it belongs to; 0: closed
   VolumeId from;
   std::uint64_t target_node = 0;  // the directory that gets the copy
   std::string name;
@@ -54,12 +54,14 @@ void TreeClones::end() {
 }
 
 Result<TreeClones::Token> TreeClones::offer(fuse_req_t request, std::uint64_t node) {
-  const auto attributes =
-      on_inode(request, node, [](Volume& volume, InodeNumber inode) { return volume.get_attributes(inode); });
+  const auto attributes = on_inode(request, node, [](Volume& volume, InodeNumber inode) {
+    return volume.get_attributes(inode);
+  });
   if (!attributes) return fail(attributes.error());
   if (!S_ISDIR(attributes->mode)) return fail(ErrorCode::kNotDirectory);
   Token token{};
-  if (::getrandom(token.data(), token.size(), 0) != static_cast<ssize_t>(token.size())) return fail(ErrorCode::kIo);
+  if (::getrandom(token.data(), token.size(), 0) != static_cast<ssize_t>(token.size()))
+    return fail(ErrorCode::kIo);
   const auto time = std::chrono::steady_clock::now();
   const MutexLock lock(mutex_);
   std::erase_if(offers_, [&](const auto& each) { return each.second.until < time; });
@@ -78,8 +80,9 @@ Result<TreeClones::Offer> TreeClones::take_offer(const Token& token, uid_t uid) 
   return offer;
 }
 
-Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint64_t handle, const Token& token,
-                               const std::string& name, const TreeClonePolicy& policy) {
+Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint64_t handle,
+                               const Token& token, const std::string& name,
+                               const TreeClonePolicy& policy) {
   Mount& mount = Mount::of(request);
   join_ended();
   COWFS_ASSIGN(const Offer offer, take_offer(token, fuse_req_ctx(request)->uid));
@@ -95,14 +98,16 @@ Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint
   COWFS_ASSIGN(auto from, mount.volume(source.volume));
   COWFS_ASSIGN(auto to, mount.volume(target.volume));
   auto job = std::make_unique<Job>(
-      handle, caller, TreeCloneEnds{std::move(from), source.inode, std::move(to), target.inode, name}, policy);
+      handle, caller,
+      TreeCloneEnds{std::move(from), source.inode, std::move(to), target.inode, name}, policy);
   job->target_node = node;
   // The first step is made here, so that a refusal is told at once.
   COWFS_TRY(job->clone.begin());
   Job* begun = job.get();
   {
     const MutexLock lock(mutex_);
-    const bool taken = std::ranges::any_of(jobs_, [&](const auto& each) { return each->handle == handle; });
+    const bool taken =
+        std::ranges::any_of(jobs_, [&](const auto& each) { return each->handle == handle; });
     if (!taken && !ending_ && jobs_.size() < kMostJobs) {
       job->thread = std::jthread([this, begun](const std::stop_token& stop) { run(*begun, stop); });
       jobs_.push_back(std::move(job));
@@ -126,7 +131,8 @@ void TreeClones::run(Job& job, const std::stop_token& stop) {
   page_sweep_.sweep(job.from);
   const Result<void> copied = copy(job, stop);
   if (copied) {
-    const int told = fuse_lowlevel_notify_inval_entry(session_, job.target_node, job.name.data(), job.name.size());
+    const int told = fuse_lowlevel_notify_inval_entry(session_, job.target_node, job.name.data(),
+                                                      job.name.size());
     if (told != 0 && told != -ENOENT) log_debug("the kernel was not told of a new tree");
   } else {
     job.error_number = stop.stop_requested() ? ECANCELED : errno_of(copied.error().code);

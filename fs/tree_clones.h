@@ -4,12 +4,13 @@
 //   start()  a token, an open target directory -> a job   (belongs to that open directory: close() cancels it)
 //   poll(), cancel()
 //
-// A job waits for WRITE requests first (page_sweep.h), copies (lib/volume/tree_clone.h), and tells the kernel of the new
-// name before it counts as done: from a thread that serves no requests and holds no lock.
+// A job waits for WRITE requests first (page_sweep.h), copies (lib/volume/tree_clone.h), and tells
+// the kernel of the new name before it counts as done: from a thread that serves no requests and
+// holds no lock.
 //
-// Permissions. The kernel checks nothing of what a job reads and makes; TreeClone does, with the caller's user, groups and,
-// for root, capabilities, all read from the caller's entry in /proc when the job starts. Who cannot be told
-// for certain is refused.
+// Permissions. The kernel checks nothing of what a job reads and makes; TreeClone does, with the
+// caller's user, groups and, for root, capabilities, all read from the caller's entry in /proc when
+// the job starts. Who cannot be told for certain is refused.
 //
 // Locks: one, a leaf, around tables; not held while anything is done.
 #pragma once
@@ -56,8 +57,8 @@ class TreeClones {
   void close(std::uint64_t handle);
 
   Result<Token> offer(fuse_req_t request, std::uint64_t node);
-  Result<void> start(fuse_req_t request, std::uint64_t node, std::uint64_t handle, const Token& token,
-                     const std::string& name, const TreeClonePolicy& policy);
+  Result<void> start(fuse_req_t request, std::uint64_t node, std::uint64_t handle,
+                     const Token& token, const std::string& name, const TreeClonePolicy& policy);
   Result<Progress> poll(std::uint64_t handle);
   Result<void> cancel(std::uint64_t handle);
 
@@ -79,7 +80,8 @@ class TreeClones {
   std::atomic<std::uint64_t> handles_ = 0;
   Mutex mutex_;
   std::map<Token, Offer> offers_ COWFS_GUARDED_BY(mutex_);
-  std::list<std::unique_ptr<Job>> jobs_ COWFS_GUARDED_BY(mutex_);  // running, and done ones that are still open
+  // running, and done ones that are still open
+  std::list<std::unique_ptr<Job>> jobs_ COWFS_GUARDED_BY(mutex_);
   bool ending_ COWFS_GUARDED_BY(mutex_) = false;
 };
 

@@ -144,8 +144,8 @@ struct DescribeSpace {
   std::uint64_t live_blocks = 0;   // [out] distinct blocks of file data that any volume refers to
   std::uint64_t live_nodes = 0;    // [out] tree nodes of 4 KiB
   std::uint64_t dirty_nodes = 0;   // [out] not yet in a checkpoint
-  std::uint64_t pending_reclaim =
-      0;  // [out] pieces of work that the background reclaim has ahead of it; 0: all space is back
+  // [out] pieces of work that the background reclaim has ahead of it; 0: all space is back
+  std::uint64_t pending_reclaim = 0;
   std::uint64_t checkpoints = 0;  // [out] since the mount
   std::uint64_t volumes = 0;      // [out] that have a name
 };
@@ -163,8 +163,8 @@ struct DescribeDaemon {
   std::uint8_t store_id[16] = {};    // [out]
   std::uint32_t mount_flags = 0;     // [out] of MountFlag
   std::uint32_t mounted_volume = 0;  // [out] its id
-  std::uint32_t owner_uid =
-      0;  // [out] the mount's owner: may create and delete volumes, as root may
+  // [out] the mount's owner: may create and delete volumes, as root may
+  std::uint32_t owner_uid = 0;
   std::uint32_t daemon_pid = 0;  // [out] in the daemon's own pid namespace
 };
 static_assert(sizeof(DescribeDaemon) == 72);
@@ -185,8 +185,9 @@ static_assert(sizeof(LocateBlock) == 48);
 
 inline constexpr std::size_t kTokenBytes = 16;
 
-/// Gives a token for the directory that the descriptor is open on: proof, for StartTreeClone, that the caller has
-/// opened it for reading. Good for one use, by the same user, within half a minute. ENOTDIR; EBUSY: too many are out.
+/// Gives a token for the directory that the descriptor is open on: proof, for StartTreeClone, that
+/// the caller has opened it for reading. Good for one use, by the same user, within half a minute.
+/// ENOTDIR; EBUSY: too many are out.
 struct OfferTree {
   Header header{kProtocolVersion, sizeof(OfferTree)};
   std::uint8_t token[kTokenBytes] = {};  // [out]
@@ -202,11 +203,13 @@ enum PreserveFlag : std::uint32_t {
   kPreserveAttributes = 1U << 4,  // extended ones
 };
 
-/// Begins to copy the tree of a token, data shared, as `name` into the directory that the descriptor is open on. Symbolic
-/// links are copied as they are. The copy appears whole, when the job ends, or not at all. The job belongs to the
-/// descriptor: with its last close it is cancelled. EACCES: the token is not good, or a permission is missing that copying
-/// file by file would need; EEXIST: the name is taken; EINVAL: the copy would lie in itself; EBUSY: enough jobs are running;
-/// EOPNOTSUPP: the daemon cannot tell whether the caller may, or cannot make what cp would. EROFS, ENOSPC.
+/// Begins to copy the tree of a token, data shared, as `name` into the directory that the
+/// descriptor is open on. Symbolic links are copied as they are. The copy appears whole, when the
+/// job ends, or not at all. The job belongs to the descriptor: with its last close it is cancelled.
+/// EACCES: the token is not good, or a permission is missing that copying file by file would need;
+/// EEXIST: the name is taken; EINVAL: the copy would lie in itself; EBUSY: enough jobs are running;
+/// EOPNOTSUPP: the daemon cannot tell whether the caller may, or cannot make what cp would. EROFS,
+/// ENOSPC.
 struct StartTreeClone {
   Header header{kProtocolVersion, sizeof(StartTreeClone)};
   std::uint8_t token[kTokenBytes] = {};  // [in]
@@ -230,16 +233,18 @@ struct PollTreeClone {
 };
 static_assert(sizeof(PollTreeClone) == 32);
 
-/// Ends the job of this descriptor; what it has made goes. A job that is done stays done. ENOENT: it has none.
+/// Ends the job of this descriptor; what it has made goes. A job that is done stays done. ENOENT:
+/// it has none.
 struct CancelTreeClone {
   Header header{kProtocolVersion, sizeof(CancelTreeClone)};
 };
 static_assert(sizeof(CancelTreeClone) == 8);
 
-/// Makes a checkpoint and has the daemon keep everything on the host that it refers to, until the last close of the descriptor, which is
-/// open on a directory: for a check of the store beside the mount. Space is not given back meanwhile. EPERM: the caller is neither the
-/// mount's owner nor root. EBUSY: the descriptor holds one, or others hold too many. EINVAL: no directory. EROFS: the mount is read-only,
-/// and changes nothing anyway.
+/// Makes a checkpoint and has the daemon keep everything on the host that it refers to, until the
+/// last close of the descriptor, which is open on a directory: for a check of the store beside the
+/// mount. Space is not given back meanwhile. EPERM: the caller is neither the mount's owner nor
+/// root. EBUSY: the descriptor holds one, or others hold too many. EINVAL: no directory. EROFS: the
+/// mount is read-only, and changes nothing anyway.
 struct HoldCheckpoint {
   Header header{kProtocolVersion, sizeof(HoldCheckpoint)};
   std::uint8_t superblock[512] = {};  // [out] its slot's bytes (docs/format.md)

@@ -1,7 +1,7 @@
 // Fixed-width integers in byte strings: little-endian for values, big-endian for keys.
 //
-// The readers take what they read from the front of a span and say whether there was enough: nothing
-// is read past an end, whatever the bytes say.
+// The readers take what they read from the front of a span and say whether there was enough:
+// nothing is read past an end, whatever the bytes say.
 #pragma once
 
 #include <bit>
@@ -15,7 +15,8 @@
 
 namespace cowfs {
 
-static_assert(std::endian::native == std::endian::little, "cowfs is written for little-endian hosts");
+static_assert(std::endian::native == std::endian::little,
+              "cowfs is written for little-endian hosts");
 
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
@@ -67,7 +68,8 @@ class ByteWriter {
   std::string out_;
 };
 
-/// Reads a value or a key from the front of a string; `ok()` is false after the first read past the end.
+/// Reads a value or a key from the front of a string; `ok()` is false after the first read past the
+/// end.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view in) : in_(in) {}

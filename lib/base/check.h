@@ -1,7 +1,7 @@
 // COWFS_CHECK: an invariant of our own that is checked in every build and aborts when broken.
 //
-// For what only a bug of ours can break. A damaged byte from disk, a full host or a strange request is an
-// Error (lib/base/error.h), never a check.
+// For what only a bug of ours can break. A damaged byte from disk, a full host or a strange request
+// is an Error (lib/base/error.h), never a check.
 #pragma once
 
 #include <cstdio>
@@ -16,5 +16,6 @@ namespace cowfs {
 
 }  // namespace cowfs
 
-#define COWFS_CHECK(condition) \
-  (static_cast<bool>(condition) ? static_cast<void>(0) : ::cowfs::check_failed(__FILE__, __LINE__, #condition))
+#define COWFS_CHECK(condition)                         \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                : ::cowfs::check_failed(__FILE__, __LINE__, #condition))

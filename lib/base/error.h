@@ -1,8 +1,9 @@
 // What went wrong, as a closed code and a sentence.
 //
-// Every function below `main` that can fail returns Result<T>. The code is what a caller may act on;
-// the text says what was being done and is written once, at the edge of a layer. Host errno becomes a
-// code only in lib/storage; a code becomes errno only in fs/; exit codes are made only in tools/.
+// Every function below `main` that can fail returns Result<T>. The code is what a caller may act
+// on; the text says what was being done and is written once, at the edge of a layer. Host errno
+// becomes a code only in lib/storage; a code becomes errno only in fs/; exit codes are made only in
+// tools/.
 //
 // Not here: broken invariants of our own. Those are COWFS_CHECK (lib/base/check.h) and abort.
 #pragma once
@@ -15,32 +16,32 @@
 namespace cowfs {
 
 enum class ErrorCode {
-  kNotFound,          // ENOENT
-  kExists,            // EEXIST
-  kNotDirectory,      // ENOTDIR
-  kIsDirectory,       // EISDIR
-  kNotEmpty,          // ENOTEMPTY
-  kNameTooLong,       // ENAMETOOLONG
-  kInvalidArgument,   // EINVAL
-  kNotPermitted,      // EPERM
-  kAccessDenied,      // EACCES
-  kReadOnly,          // EROFS
-  kNoSpace,           // ENOSPC
-  kQuotaExceeded,     // EDQUOT
-  kTooManyLinks,      // EMLINK
-  kCrossVolume,       // EXDEV
-  kBusy,              // EBUSY
-  kStale,             // ESTALE
-  kFileTooLarge,      // EFBIG
-  kNoData,            // ENODATA: no such extended attribute
-  kRange,             // ERANGE: the caller's buffer is too small
-  kTooBig,            // E2BIG: the value is too large
-  kNoSuchOffset,      // ENXIO: SEEK_DATA or SEEK_HOLE past the end
-  kNotSupported,      // EOPNOTSUPP
-  kLocked,            // the store is owned by another daemon
-  kNotAStore,         // no cowfs store, or a version that this program cannot read
-  kCorrupted,         // EIO: bytes from disk that fail their checks
-  kIo,                // EIO: the host failed
+  kNotFound,         // ENOENT
+  kExists,           // EEXIST
+  kNotDirectory,     // ENOTDIR
+  kIsDirectory,      // EISDIR
+  kNotEmpty,         // ENOTEMPTY
+  kNameTooLong,      // ENAMETOOLONG
+  kInvalidArgument,  // EINVAL
+  kNotPermitted,     // EPERM
+  kAccessDenied,     // EACCES
+  kReadOnly,         // EROFS
+  kNoSpace,          // ENOSPC
+  kQuotaExceeded,    // EDQUOT
+  kTooManyLinks,     // EMLINK
+  kCrossVolume,      // EXDEV
+  kBusy,             // EBUSY
+  kStale,            // ESTALE
+  kFileTooLarge,     // EFBIG
+  kNoData,           // ENODATA: no such extended attribute
+  kRange,            // ERANGE: the caller's buffer is too small
+  kTooBig,           // E2BIG: the value is too large
+  kNoSuchOffset,     // ENXIO: SEEK_DATA or SEEK_HOLE past the end
+  kNotSupported,     // EOPNOTSUPP
+  kLocked,           // the store is owned by another daemon
+  kNotAStore,        // no cowfs store, or a version that this program cannot read
+  kCorrupted,        // EIO: bytes from disk that fail their checks
+  kIo,               // EIO: the host failed
 };
 
 /// The name of a code, for logs and tests ("NotFound").
@@ -72,16 +73,16 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(
 #define COWFS_CONCAT(a, b) COWFS_CONCAT_INNER(a, b)
 
 /// COWFS_TRY(expression): returns the error of a Result<void>-like expression to the caller.
-#define COWFS_TRY(expression)                                                      \
-  do {                                                                             \
-    auto cowfs_try_result = (expression);                                          \
+#define COWFS_TRY(expression)                                                           \
+  do {                                                                                  \
+    auto cowfs_try_result = (expression);                                               \
     if (!cowfs_try_result) return std::unexpected(std::move(cowfs_try_result).error()); \
   } while (false)
 
 /// COWFS_ASSIGN(auto value, expression): declares `value` from a Result<T>, or returns its error.
 #define COWFS_ASSIGN(declaration, expression) \
   COWFS_ASSIGN_INNER(COWFS_CONCAT(cowfs_assign_, __LINE__), declaration, expression)
-#define COWFS_ASSIGN_INNER(temporary, declaration, expression)                \
-  auto temporary = (expression);                                              \
-  if (!temporary) return std::unexpected(std::move(temporary).error());       \
+#define COWFS_ASSIGN_INNER(temporary, declaration, expression)          \
+  auto temporary = (expression);                                        \
+  if (!temporary) return std::unexpected(std::move(temporary).error()); \
   declaration = std::move(temporary).value()

@@ -1,7 +1,8 @@
-// The numbers of the filesystem, each a type of its own: a block number cannot stand for an inode number.
+// The numbers of the filesystem, each a type of its own: a block number cannot stand for an inode
+// number.
 //
-// `raw(x)` gives the integer, `Type{n}` makes one. They are scoped enums, so they compare, hash and are
-// passed like integers, and mix with nothing.
+// `raw(x)` gives the integer, `Type{n}` makes one. They are scoped enums, so they compare, hash and
+// are passed like integers, and mix with nothing.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,7 @@ constexpr Id next(Id id) {
 
 inline constexpr InodeNumber kRootInode{2};
 inline constexpr InodeNumber kFirstFreeInode{16};
-inline constexpr std::uint64_t kInodeLimit = std::uint64_t{1} << 40;  // inode numbers are below
+inline constexpr std::uint64_t kInodeLimit = std::uint64_t{1} << 40;   // inode numbers are below
 inline constexpr std::uint32_t kVolumeLimit = std::uint32_t{1} << 23;  // volume ids are below
 inline constexpr VolumeId kMainVolume{0};
 inline constexpr ObjectNumber kNoObject{0};

@@ -1,7 +1,8 @@
 // std::mutex and std::shared_mutex with the annotations of clang's thread-safety analysis.
 //
-// libstdc++'s own types carry none. Each lock says in its owner's header what it guards and its rank; the
-// order of the ranks is in docs/locks.md. `scripts/lint` compiles lib/ with -Wthread-safety.
+// libstdc++'s own types carry none. Each lock says in its owner's header what it guards and its
+// rank; the order of the ranks is in docs/locks.md. `scripts/lint` compiles lib/ with
+// -Wthread-safety.
 #pragma once
 
 #include <chrono>
@@ -75,7 +76,9 @@ class COWFS_SCOPED_CAPABILITY ExclusiveLock {
 
 class COWFS_SCOPED_CAPABILITY SharedLock {
  public:
-  explicit SharedLock(SharedMutex& mutex) COWFS_ACQUIRE_SHARED(mutex) : mutex_(mutex) { mutex_.lock_shared(); }
+  explicit SharedLock(SharedMutex& mutex) COWFS_ACQUIRE_SHARED(mutex) : mutex_(mutex) {
+    mutex_.lock_shared();
+  }
   ~SharedLock() COWFS_RELEASE_GENERIC() { mutex_.unlock_shared(); }
   SharedLock(const SharedLock&) = delete;
   SharedLock& operator=(const SharedLock&) = delete;
@@ -89,15 +92,16 @@ class Condition {
  public:
   /// Waits until `predicate` holds. The caller holds `mutex`, which is released while waiting.
   template <typename Predicate>
-  void wait(Mutex& mutex, Predicate predicate) COWFS_REQUIRES(mutex) COWFS_NO_THREAD_SAFETY_ANALYSIS {
+  void wait(Mutex& mutex, Predicate predicate)
+      COWFS_REQUIRES(mutex) COWFS_NO_THREAD_SAFETY_ANALYSIS {
     std::unique_lock<std::mutex> lock(mutex.native(), std::adopt_lock);
     condition_.wait(lock, predicate);
     lock.release();
   }
   /// As wait, for at most `duration`; says whether `predicate` holds.
   template <typename Duration, typename Predicate>
-  bool wait_for(Mutex& mutex, Duration duration, Predicate predicate) COWFS_REQUIRES(mutex)
-      COWFS_NO_THREAD_SAFETY_ANALYSIS {
+  bool wait_for(Mutex& mutex, Duration duration, Predicate predicate)
+      COWFS_REQUIRES(mutex) COWFS_NO_THREAD_SAFETY_ANALYSIS {
     std::unique_lock<std::mutex> lock(mutex.native(), std::adopt_lock);
     const bool held = condition_.wait_for(lock, duration, predicate);
     lock.release();

@@ -1,8 +1,8 @@
 // Who asks: carried by every changing call from the first day, down to its transaction.
 #pragma once
 
-#include <cstdint>
 #include <sys/types.h>
+#include <cstdint>
 #include <vector>
 
 namespace cowfs {

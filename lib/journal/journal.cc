@@ -12,15 +12,17 @@ namespace {
 constexpr std::size_t kReadySegments = 2;
 constexpr std::size_t kMostReadySegments = 8;
 
-
 Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace
 
 Journal::Journal(Storage& storage, std::uint64_t limit_bytes, std::uint64_t segment_bytes)
-    : storage_(storage), segment_bytes_(segment_bytes), limit_segments_(std::max<std::uint64_t>(4, limit_bytes / segment_bytes)) {}
+    : storage_(storage),
+      segment_bytes_(segment_bytes),
+      limit_segments_(std::max<std::uint64_t>(4, limit_bytes / segment_bytes)) {}
 
-Result<void> Journal::begin(const StoreId& store, std::uint64_t previous, std::uint64_t first, const OldSegments& old) {
+Result<void> Journal::begin(const StoreId& store, std::uint64_t previous, std::uint64_t first,
+                            const OldSegments& old) {
   const std::string session = storage_.session();
   MutexLock lock(mutex_);
   store_ = store;
@@ -40,7 +42,8 @@ Result<void> Journal::begin(const StoreId& store, std::uint64_t previous, std::u
 }
 
 Result<std::uint64_t> Journal::number_for_new_segment() {
-  if (segment_count() >= limit_segments_) return fail(ErrorCode::kNoSpace, "the journal has reached its largest size");
+  if (segment_count() >= limit_segments_)
+    return fail(ErrorCode::kNoSpace, "the journal has reached its largest size");
   return next_number_++;
 }
 
@@ -49,7 +52,8 @@ Result<void> Journal::create_segment(std::uint64_t number) {
   const std::string zeros(std::min<std::uint64_t>(segment_bytes_, std::uint64_t{1} << 20), '\0');
   auto filled = storage_.reserve(journal_array(number), 0, segment_bytes_);
   for (std::uint64_t at = 0; filled && at < segment_bytes_; at += zeros.size()) {
-    const std::string_view part = std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), segment_bytes_ - at));
+    const std::string_view part = std::string_view(zeros).substr(
+        0, std::min<std::uint64_t>(zeros.size(), segment_bytes_ - at));
     filled = storage_.write(journal_array(number), at, bytes_of(part));
   }
   if (!filled) (void)storage_.remove(journal_array(number));
@@ -61,7 +65,8 @@ Result<std::uint64_t> Journal::next_segment_number(bool frees_space) {
     const auto number = number_for_new_segment();
     const auto created = number ? create_segment(*number) : Result<void>(fail(number.error()));
     if (created) return *number;
-    if (!is_out_of_space(created.error()) || !frees_space || ready_.empty()) return fail(created.error());
+    if (!is_out_of_space(created.error()) || !frees_space || ready_.empty())
+      return fail(created.error());
   }
   const std::uint64_t number = ready_.back();
   ready_.pop_back();
@@ -70,7 +75,8 @@ Result<std::uint64_t> Journal::next_segment_number(bool frees_space) {
 
 Result<void> Journal::begin_segment(std::uint64_t first, bool frees_space) {
   COWFS_ASSIGN(const std::uint64_t number, next_segment_number(frees_space));
-  const std::string head = encode_segment_head(store_, {first, last_, session_, segment_bytes_, durable_before_});
+  const std::string head =
+      encode_segment_head(store_, {first, last_, session_, segment_bytes_, durable_before_});
   auto written = storage_.write(journal_array(number), 0, bytes_of(head));
   if (!written) {
     ready_.push_back(number);
@@ -86,7 +92,8 @@ Result<void> Journal::begin_segment(std::uint64_t first, bool frees_space) {
 Result<std::uint64_t> Journal::append(const NewRecord& record) {
   MutexLock lock(mutex_);
   COWFS_CHECK(open_);
-  if (next_.offset + record_length(record.body.size()) > segment_bytes_) COWFS_TRY(begin_segment(next_.sequence, record.frees_space));
+  if (next_.offset + record_length(record.body.size()) > segment_bytes_)
+    COWFS_TRY(begin_segment(next_.sequence, record.frees_space));
   const std::string bytes = encode_record(store_, {.type = record.type,
                                                    .sequence = next_.sequence,
                                                    .durable = durable_,

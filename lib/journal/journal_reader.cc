@@ -8,16 +8,17 @@
 namespace cowfs {
 namespace {
 
-
 constexpr std::uint64_t kNoSegment = ~std::uint64_t{0};  // a new store's journal has none yet
 
 /// Data of records up to this sequence is durable, says a mark.
-std::uint64_t marked(const JournalRecord& record) { return ByteReader(record.body).le<std::uint64_t>(); }
+std::uint64_t marked(const JournalRecord& record) {
+  return ByteReader(record.body).le<std::uint64_t>();
+}
 
 }  // namespace
 
-Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store, JournalPosition start,
-                                          OnDamage on_damage) {
+Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store,
+                                          JournalPosition start, OnDamage on_damage) {
   JournalReader reader(storage, store, start);
   COWFS_TRY(reader.read_heads());
   const std::string session_text = storage.session();
@@ -28,14 +29,18 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
     reader.chain_end_ = record.sequence;
     if (reader.heads_.at(reader.loaded_).session == session) reader.last_ = record.sequence;
     if (record.type == RecordType::kOverwrites) reader.overwrites_.emplace_back(record.body);
-    if (record.type == RecordType::kMark) reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
+    if (record.type == RecordType::kMark)
+      reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
     return {};
   }));
-  // Where a session has begun, what lay behind the record before it was dropped: none of that is missing.
-  if (const auto follower = reader.followers_.find(reader.chain_end_); follower != reader.followers_.end()) {
+  // Where a session has begun, what lay behind the record before it was dropped: none of that is
+  // missing.
+  if (const auto follower = reader.followers_.find(reader.chain_end_);
+      follower != reader.followers_.end()) {
     reader.chain_end_ = std::max(reader.chain_end_, reader.heads_.at(follower->second).first - 1);
   }
-  // A session that followed a power cut goes on before the mark that says how far: its head says so instead.
+  // A session that followed a power cut goes on before the mark that says how far: its head says so
+  // instead.
   for (const auto& [segment, head] : reader.heads_) {
     reader.marked_ = std::max(reader.marked_, std::min(head.durable, reader.chain_end_));
   }
@@ -100,10 +105,12 @@ Result<void> JournalReader::walk(std::uint64_t end, const Visit& visit) {
       segment = next;
       offset = kSegmentHeadSize;
       expected = heads_.at(segment).first;
-      last = expected - 1;  // sequences jump where a session begins, and the next one may begin right there
+      last = expected -
+             1;  // sequences jump where a session begins, and the next one may begin right there
       continue;
     }
-    if (!heads_.contains(segment) || offset < kSegmentHeadSize || offset >= heads_.at(segment).size) return {};
+    if (!heads_.contains(segment) || offset < kSegmentHeadSize || offset >= heads_.at(segment).size)
+      return {};
     COWFS_TRY(load(segment));
     const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
     if (!decoded || decoded->record.sequence != expected) return {};
@@ -120,7 +127,8 @@ Result<void> JournalReader::replay(const Visit& visit) {
   return walk(last_, visit);
 }
 
-// What a session wrote that was dropped after a power cut is no part of the chain any more, but its bytes may be: those that it overwrote in place.
+// What a session wrote that was dropped after a power cut is no part of the chain any more, but its
+// bytes may be: those that it overwrote in place.
 Result<void> JournalReader::collect_dropped_overwrites() {
   for (const auto& [segment, head] : heads_) {
     const auto walked = walked_.find(segment);
@@ -130,14 +138,16 @@ Result<void> JournalReader::collect_dropped_overwrites() {
     while (offset + kRecordHeadSize <= bytes_.size()) {
       const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
       if (!decoded || decoded->record.sequence < std::max(head.first, start_.sequence)) break;
-      if (decoded->record.type == RecordType::kOverwrites) overwrites_.emplace_back(decoded->record.body);
+      if (decoded->record.type == RecordType::kOverwrites)
+        overwrites_.emplace_back(decoded->record.body);
       offset += decoded->length;
     }
   }
   return {};
 }
 
-// A record beyond the end of the chain that knows of a durable one beyond it, too, shows that the chain was not torn but damaged.
+// A record beyond the end of the chain that knows of a durable one beyond it, too, shows that the
+// chain was not torn but damaged.
 Result<void> JournalReader::check_nothing_durable_is_missing() {
   const std::uint64_t last_segment = loaded_;
   for (const auto& [segment, head] : heads_) {
@@ -145,8 +155,10 @@ Result<void> JournalReader::check_nothing_durable_is_missing() {
     COWFS_TRY(load(segment));
     for (std::size_t offset = kSegmentHeadSize; offset + kRecordHeadSize <= bytes_.size();) {
       const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
-      if (decoded && decoded->record.sequence > chain_end_ && decoded->record.durable > chain_end_) {
-        return fail(ErrorCode::kCorrupted, "the journal is damaged: record " + std::to_string(chain_end_ + 1) +
+      if (decoded && decoded->record.sequence > chain_end_ &&
+          decoded->record.durable > chain_end_) {
+        return fail(ErrorCode::kCorrupted, "the journal is damaged: record " +
+                                               std::to_string(chain_end_ + 1) +
                                                " was durable and cannot be read");
       }
       offset += decoded ? decoded->length : 8;

@@ -1,14 +1,17 @@
 // Reads a journal back after the process or the power went: which records count, in order.
 //
-// The chain begins at the position that a superblock slot names and follows sequences from record to record, and from segment to segment by
-// the heads (each names the record before its first). It ends at the first record that is missing or torn. Where a later session began in the
-// middle of it (a recovery that dropped what came after), the chain goes on there.
+// The chain begins at the position that a superblock slot names and follows sequences from record
+// to record, and from segment to segment by the heads (each names the record before its first). It
+// ends at the first record that is missing or torn. Where a later session began in the middle of it
+// (a recovery that dropped what came after), the chain goes on there.
 //
-// How far records count: those that were written in the session that is still going on (Storage::session(): the process died, the
-// host did not) all do, because everything that was written is there. Of others, the data that they refer to may be lost although
-// they themselves are not: they count up to the last mark, which says that data is durable.
+// How far records count: those that were written in the session that is still going on
+// (Storage::session(): the process died, the host did not) all do, because everything that was
+// written is there. Of others, the data that they refer to may be lost although they themselves are
+// not: they count up to the last mark, which says that data is durable.
 //
-// A record that another one says was durable, and that cannot be read, is damage (kCorrupted), not a torn end.
+// A record that another one says was durable, and that cannot be read, is damage (kCorrupted), not
+// a torn end.
 //
 // Reads only; single-threaded.
 #pragma once
@@ -27,7 +30,8 @@ namespace cowfs {
 
 class JournalReader {
  public:
-  /// What is done about damage: kCorrupted, or the records before it are all that count (damage() says so; for repair).
+  /// What is done about damage: kCorrupted, or the records before it are all that count (damage()
+  /// says so; for repair).
   enum class OnDamage { kFail, kStop };
   /// Reads the heads of all segments and walks the chain from `start`.
   static Result<JournalReader> open(Storage& storage, const StoreId& store, JournalPosition start,
@@ -45,7 +49,8 @@ class JournalReader {
   /// For tests: counts what was written after the last mark, too, although power was cut.
   void count_everything() { last_ = chain_end_; }
 
-  /// Bodies of all records of type kOverwrites from the start on, also of those that do not count, and of sessions that were dropped.
+  /// Bodies of all records of type kOverwrites from the start on, also of those that do not count,
+  /// and of sessions that were dropped.
   const std::vector<std::string>& overwrites() const { return overwrites_; }
 
   /// Hands over the records that count, in order, until `visit` fails.
@@ -69,15 +74,17 @@ class JournalReader {
   StoreId store_;
   JournalPosition start_;
   std::vector<std::uint64_t> segments_;
-  std::map<std::uint64_t, SegmentHead> heads_;          // by segment
-  std::map<std::uint64_t, std::uint64_t> followers_;    // sequence of a record -> the newest segment that follows it
+  std::map<std::uint64_t, SegmentHead> heads_;  // by segment
+  // sequence of a record -> the newest segment that follows it
+  std::map<std::uint64_t, std::uint64_t> followers_;
   std::optional<std::string> damage_;
   std::uint64_t highest_ = 0;
   std::uint64_t last_ = 0;
   std::uint64_t marked_ = 0;  // the data of records up to this one is durable
   std::uint64_t chain_end_ = 0;
   std::vector<std::string> overwrites_;
-  std::map<std::uint64_t, std::uint64_t> walked_;  // segments of the chain -> where it left them, in bytes
+  // segments of the chain -> where it left them, in bytes
+  std::map<std::uint64_t, std::uint64_t> walked_;
   std::uint64_t loaded_ = ~std::uint64_t{0};
   std::string bytes_;  // of the segment `loaded_`
 };

@@ -13,7 +13,9 @@ constexpr std::uint32_t kSegmentVersion = 1;
 constexpr std::size_t kChecksumSize = 8;
 constexpr std::size_t kSegmentChecksumAt = kSegmentHeadSize - kChecksumSize;
 
-std::string_view bytes_of(const StoreId& store) { return {reinterpret_cast<const char*>(store.data()), store.size()}; }
+std::string_view bytes_of(const StoreId& store) {
+  return {reinterpret_cast<const char*>(store.data()), store.size()};
+}
 
 }  // namespace
 
@@ -23,7 +25,9 @@ std::string encode_record(const StoreId& store, const JournalRecord& record) {
   ByteWriter writer;
   writer.reserve(length);
   writer.le(std::uint64_t{0}).le(kRecordMagic).le(static_cast<std::uint32_t>(length));
-  writer.le(static_cast<std::uint16_t>(record.type)).le(std::uint16_t{0}).le(static_cast<std::uint32_t>(record.body.size()));
+  writer.le(static_cast<std::uint16_t>(record.type))
+      .le(std::uint16_t{0})
+      .le(static_cast<std::uint32_t>(record.body.size()));
   writer.le(record.sequence).le(record.durable).le(raw(record.generation)).le(record.request_id);
   writer.bytes(bytes_of(store)).bytes(record.body);
   std::string bytes = writer.take();
@@ -49,11 +53,13 @@ std::optional<DecodedRecord> decode_record(const StoreId& store, std::string_vie
   record.request_id = reader.le<std::uint64_t>();
   const std::string_view id = reader.bytes(store.size());
   const bool sound = reader.ok() && length % 8 == 0 && length >= kRecordHeadSize &&
-                     length <= kMaxRecordSize && length <= bytes.size() && body_size <= length - kRecordHeadSize &&
-                     id == bytes_of(store) && record.durable < record.sequence &&
+                     length <= kMaxRecordSize && length <= bytes.size() &&
+                     body_size <= length - kRecordHeadSize && id == bytes_of(store) &&
+                     record.durable < record.sequence &&
                      type >= static_cast<std::uint16_t>(RecordType::kTransaction) &&
                      type <= static_cast<std::uint16_t>(RecordType::kOverwrites);
-  if (!sound || checksum != XXH3_64bits(bytes.data() + kChecksumSize, length - kChecksumSize)) return std::nullopt;
+  if (!sound || checksum != XXH3_64bits(bytes.data() + kChecksumSize, length - kChecksumSize))
+    return std::nullopt;
   record.type = static_cast<RecordType>(type);
   record.body = bytes.substr(kRecordHeadSize, body_size);
   return DecodedRecord{record, length};
@@ -80,7 +86,8 @@ std::string encode_segment_head(const StoreId& store, const SegmentHead& head) {
 std::optional<SegmentHead> decode_segment_head(const StoreId& store, std::string_view bytes) {
   if (bytes.size() < kSegmentHeadSize) return std::nullopt;
   ByteReader reader(bytes);
-  const bool ours = reader.bytes(kSegmentMagic.size()) == kSegmentMagic && reader.le<std::uint32_t>() == kSegmentVersion;
+  const bool ours = reader.bytes(kSegmentMagic.size()) == kSegmentMagic &&
+                    reader.le<std::uint32_t>() == kSegmentVersion;
   reader.le<std::uint32_t>();
   if (!ours || reader.bytes(store.size()) != bytes_of(store)) return std::nullopt;
   SegmentHead head;
@@ -91,7 +98,8 @@ std::optional<SegmentHead> decode_segment_head(const StoreId& store, std::string
   head.durable = reader.le<std::uint64_t>();
   std::uint64_t checksum = 0;
   std::memcpy(&checksum, bytes.data() + kSegmentChecksumAt, sizeof checksum);
-  if (checksum != XXH3_64bits(bytes.data(), kSegmentChecksumAt) || head.first <= head.previous || head.size > kMaxSegmentBytes) {
+  if (checksum != XXH3_64bits(bytes.data(), kSegmentChecksumAt) || head.first <= head.previous ||
+      head.size > kMaxSegmentBytes) {
     return std::nullopt;
   }
   return head;

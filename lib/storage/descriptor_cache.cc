@@ -16,7 +16,8 @@ Result<void> check_present(ArrayName name, int fd) {
   if (::fstat(fd, &status) != 0 || status.st_nlink > 0) return {};
   // We remove objects ourselves, also while they are synced.
   const bool ours = name.kind == ArrayKind::kObject;
-  return fail(ours ? ErrorCode::kNotFound : ErrorCode::kIo, to_string(name) + ": somebody removed it from the store");
+  return fail(ours ? ErrorCode::kNotFound : ErrorCode::kIo,
+              to_string(name) + ": somebody removed it from the store");
 }
 
 }  // namespace

@@ -212,7 +212,8 @@ std::string HostStorage::session() const {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
   // Where it cannot be read, every opening is a session of its own, as after a power cut.
-  if (!std::getline(file, id)) return "process " + std::to_string(::getpid()) + " at " + std::to_string(now().seconds);
+  if (!std::getline(file, id))
+    return "process " + std::to_string(::getpid()) + " at " + std::to_string(now().seconds);
   return id;
 }
 

@@ -82,7 +82,8 @@ class HostStorage final : public Storage {
   const StorageMode mode_;
   HostFolders folders_;
   DescriptorCache cache_;
-  std::atomic<bool> can_punch_{true};  // until a punch says otherwise: a store that is opened is not touched
+  std::atomic<bool> can_punch_{
+      true};  // until a punch says otherwise: a store that is opened is not touched
 };
 
 }  // namespace cowfs

@@ -114,7 +114,8 @@ Result<std::unique_ptr<HostStorage>> HostStorage::open(const std::string& path, 
 
 Result<std::unique_ptr<HostStorage>> HostStorage::open_beside(const std::string& path) {
   COWFS_ASSIGN(UniqueFd directory, open_directory(path));
-  std::unique_ptr<HostStorage> storage(new HostStorage(std::move(directory), StorageMode::kReadOnly));
+  std::unique_ptr<HostStorage> storage(
+      new HostStorage(std::move(directory), StorageMode::kReadOnly));
   COWFS_TRY(storage->check_is_store(path));
   return storage;
 }

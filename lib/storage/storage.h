@@ -112,8 +112,8 @@ class Storage {
 
   virtual Result<StorageSpace> space() = 0;
 
-  /// Names the time in which unsynced writes stay readable: the same when a process opens the arrays
-  /// that a killed one wrote, another one when the host may have lost power in between.
+  /// Names the time in which unsynced writes stay readable: the same when a process opens the
+  /// arrays that a killed one wrote, another one when the host may have lost power in between.
   virtual std::string session() const = 0;
 };
 

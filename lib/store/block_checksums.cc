@@ -11,8 +11,9 @@ constexpr std::size_t kItemsErasedAtOnce = 256;
 std::uint64_t item_of(std::uint64_t block) { return block - block % kChecksumsInItem; }
 
 std::unexpected<Error> senseless(ObjectNumber object, std::uint64_t block) {
-  return fail(ErrorCode::kCorrupted, "the checksums of object " + std::to_string(raw(object)) + " from block " +
-                                         std::to_string(block) + " on make no sense");
+  return fail(ErrorCode::kCorrupted, "the checksums of object " + std::to_string(raw(object)) +
+                                         " from block " + std::to_string(block) +
+                                         " on make no sense");
 }
 
 Result<ChecksumItem> stored_item(const Tree& tree, ObjectNumber object, std::uint64_t first) {
@@ -48,11 +49,13 @@ void BlockChecksums::note(ObjectNumber object, std::uint64_t first, Bytes blocks
   if (!enabled_) return;
   // Before the lock is taken.
   std::vector<std::uint32_t> checksums(blocks.size() / kBlockSize);
-  for (std::size_t i = 0; i < checksums.size(); ++i) checksums[i] = block_checksum(blocks.subspan(i * kBlockSize, kBlockSize));
+  for (std::size_t i = 0; i < checksums.size(); ++i)
+    checksums[i] = block_checksum(blocks.subspan(i * kBlockSize, kBlockSize));
   note(object, first, checksums);
 }
 
-void BlockChecksums::note(ObjectNumber object, std::uint64_t first, std::span<const std::uint32_t> checksums) {
+void BlockChecksums::note(ObjectNumber object, std::uint64_t first,
+                          std::span<const std::uint32_t> checksums) {
   if (!enabled_) return;
   note_each(object, first, checksums.size(), [&](std::uint64_t i) { return checksums[i]; });
 }
@@ -62,7 +65,8 @@ void BlockChecksums::forget(const BlockRange& range) {
   note_each(range.object, range.first, range.count, [](std::uint64_t) { return kNoChecksum; });
 }
 
-Result<std::vector<std::uint32_t>> BlockChecksums::find(const Tree& store_tree, const BlockRange& range) const {
+Result<std::vector<std::uint32_t>> BlockChecksums::find(const Tree& store_tree,
+                                                        const BlockRange& range) const {
   std::vector<std::uint32_t> found(range.count, kNoChecksum);
   if (!enabled_) return found;
   const std::uint64_t end = range.first + range.count;
@@ -72,7 +76,8 @@ Result<std::vector<std::uint32_t>> BlockChecksums::find(const Tree& store_tree, 
     Noted noted;
     {
       SharedLock lock(mutex_);
-      if (const auto it = noted_.find({range.object, first}); it != noted_.end()) noted = it->second;
+      if (const auto it = noted_.find({range.object, first}); it != noted_.end())
+        noted = it->second;
     }
     std::optional<ChecksumItem> stored;
     for (; block < part_end; ++block) {
@@ -80,7 +85,8 @@ Result<std::vector<std::uint32_t>> BlockChecksums::find(const Tree& store_tree, 
       if (!noted.known[slot] && !stored) {
         COWFS_ASSIGN(stored, stored_item(store_tree, range.object, first));
       }
-      found[block - range.first] = noted.known[slot] ? noted.checksums[slot] : stored->checksums[slot];
+      found[block - range.first] =
+          noted.known[slot] ? noted.checksums[slot] : stored->checksums[slot];
     }
   }
   return found;
@@ -103,7 +109,8 @@ Result<void> BlockChecksums::apply_item(Tree& store_tree, Place place, const Not
   return item.empty() ? store_tree.erase(key) : store_tree.put(key, encode_checksums(item));
 }
 
-std::vector<std::pair<BlockChecksums::Place, BlockChecksums::Noted>> BlockChecksums::take_noted(std::size_t limit) {
+std::vector<std::pair<BlockChecksums::Place, BlockChecksums::Noted>> BlockChecksums::take_noted(
+    std::size_t limit) {
   ExclusiveLock lock(mutex_);
   std::vector<std::pair<Place, Noted>> taken;
   auto it = noted_.lower_bound(applied_to_);
@@ -148,7 +155,8 @@ void BlockChecksums::drop_noted(const BlockRange& range) {
          (whole || it->first.second < range.first + range.count)) {
     for (std::size_t slot = 0; slot < kChecksumsInItem; ++slot) {
       const std::uint64_t block = it->first.second + slot;
-      if (whole || (block >= range.first && block < range.first + range.count)) it->second.known.reset(slot);
+      if (whole || (block >= range.first && block < range.first + range.count))
+        it->second.known.reset(slot);
     }
     it = it->second.known.none() ? noted_.erase(it) : std::next(it);
   }
@@ -160,22 +168,24 @@ Result<bool> BlockChecksums::erase_some(Tree& store_tree, const BlockRange& rang
   const bool whole = range.count == 0;
   std::vector<ChecksumItem> items;
   bool sound = true;
-  COWFS_TRY(store_tree.scan(checksum_key(range.object, whole ? 0 : range.first), [&](std::string_view key, std::string_view value) {
-    if (kind_of(key) != KeyKind::kBlockChecksum) return false;
-    const auto item = decode_checksums(key, value);
-    sound = item.has_value();
-    if (!sound || item->object != range.object) return false;
-    if (!whole && item->first >= range.first + range.count) return false;
-    items.push_back(*item);
-    return items.size() < kItemsErasedAtOnce;
-  }));
+  COWFS_TRY(store_tree.scan(checksum_key(range.object, whole ? 0 : range.first),
+                            [&](std::string_view key, std::string_view value) {
+                              if (kind_of(key) != KeyKind::kBlockChecksum) return false;
+                              const auto item = decode_checksums(key, value);
+                              sound = item.has_value();
+                              if (!sound || item->object != range.object) return false;
+                              if (!whole && item->first >= range.first + range.count) return false;
+                              items.push_back(*item);
+                              return items.size() < kItemsErasedAtOnce;
+                            }));
   if (!sound) return senseless(range.object, range.first);
   bool changed = false;
   for (ChecksumItem& item : items) {
     const ChecksumItem before = item;
     for (std::size_t slot = 0; slot < kChecksumsInItem; ++slot) {
       const std::uint64_t block = item.first + slot;
-      if (whole || (block >= range.first && block < range.first + range.count)) item.checksums[slot] = kNoChecksum;
+      if (whole || (block >= range.first && block < range.first + range.count))
+        item.checksums[slot] = kNoChecksum;
     }
     if (item.checksums == before.checksums) continue;
     changed = true;

@@ -13,7 +13,8 @@ std::unexpected<Error> damaged(ObjectNumber object, std::uint64_t block) {
                                          " does not match its checksum: the data is damaged");
 }
 
-Result<void> read_whole_blocks(StoreCore& core, ObjectNumber object, std::uint64_t first, MutableBytes out) {
+Result<void> read_whole_blocks(StoreCore& core, ObjectNumber object, std::uint64_t first,
+                               MutableBytes out) {
   const BlockRange range{object, first, out.size() / kBlockSize};
   COWFS_ASSIGN(const auto checksums, [&]() -> Result<std::vector<std::uint32_t>> {
     SharedLock lock(core.tree_lock);
@@ -22,14 +23,16 @@ Result<void> read_whole_blocks(StoreCore& core, ObjectNumber object, std::uint64
   COWFS_TRY(core.objects.read(object, first * kBlockSize, out));
   for (std::uint64_t i = 0; i < range.count; ++i) {
     if (checksums[i] == kNoChecksum) continue;
-    if (block_checksum(out.subspan(i * kBlockSize, kBlockSize)) != checksums[i]) return damaged(object, first + i);
+    if (block_checksum(out.subspan(i * kBlockSize, kBlockSize)) != checksums[i])
+      return damaged(object, first + i);
   }
   return {};
 }
 
 }  // namespace
 
-Result<void> read_verified(StoreCore& core, ObjectNumber object, std::uint64_t offset, MutableBytes out) {
+Result<void> read_verified(StoreCore& core, ObjectNumber object, std::uint64_t offset,
+                           MutableBytes out) {
   std::array<std::byte, kBlockSize> block;
   while (!out.empty()) {
     const std::size_t skip = offset % kBlockSize;
@@ -53,7 +56,8 @@ Result<std::uint64_t> recompute_checksums(StoreCore& core) {
   std::vector<std::byte> data(kDeclaredBlocks * kBlockSize);
   for (const BlockRange& range : core.declared.ranges()) {
     COWFS_ASSIGN(const auto before, core.checksums.find(core.store_tree(), range));
-    if (std::ranges::all_of(before, [](std::uint32_t checksum) { return checksum == kNoChecksum; })) continue;
+    if (std::ranges::all_of(before, [](std::uint32_t checksum) { return checksum == kNoChecksum; }))
+      continue;
     if (!core.objects.read(range.object, range.first * kBlockSize, data)) {
       core.checksums.forget(range);
       continue;

@@ -29,13 +29,15 @@ void Checkpointer::loop(const std::stop_token& stop, std::chrono::milliseconds i
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
-      changed_.wait_for(mutex_, interval, [this]() COWFS_REQUIRES(mutex_) { return requested_ || stopping_; });
+      changed_.wait_for(mutex_, interval,
+                        [this]() COWFS_REQUIRES(mutex_) { return requested_ || stopping_; });
       if (stopping_) return;
       requested_ = false;
     }
     auto synced = sync();
     core_.journal.make_ready();
-    if (!synced && !core_.failed && core_.options.on_background_error) core_.options.on_background_error(synced.error());
+    if (!synced && !core_.failed && core_.options.on_background_error)
+      core_.options.on_background_error(synced.error());
   }
 }
 
@@ -66,7 +68,8 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
   if (!written) {
     ExclusiveLock lock(core_.tree_lock);
     core_.changed = true;
-    --core_.taken_checkpoint;  // the next try replaces the same slot: the other one holds the checkpoint in force
+    --core_.taken_checkpoint;  // the next try replaces the same slot: the other one holds the
+                               // checkpoint in force
     return written;
   }
   settle((*taken)->superblock);
@@ -78,13 +81,14 @@ Result<void> Checkpointer::run(bool clean, bool forced) {
 Result<std::optional<Checkpointer::Taken>> Checkpointer::take(bool clean, bool forced) {
   ExclusiveLock lock(core_.tree_lock);
   const auto begin = std::chrono::steady_clock::now();
-  const bool anything = core_.changed || core_.block_counts.pending() > 0 || core_.checksums.pending() > 0 ||
-                        core_.objects.anything_to_flush();
+  const bool anything = core_.changed || core_.block_counts.pending() > 0 ||
+                        core_.checksums.pending() > 0 || core_.objects.anything_to_flush();
   if (!anything && !forced) return std::optional<Taken>{};
-  // Before anything is put into the store's tree: an object that is made meanwhile (no lock keeps that out) is in the checkpoint or logged after
-  // this position, or both.
+  // Before anything is put into the store's tree: an object that is made meanwhile (no lock keeps
+  // that out) is in the checkpoint or logged after this position, or both.
   const JournalPosition position = core_.journal.position();
-  const bool checksums = core_.nodes.ensure_free(kNodesKeptForDeletes / 2 + core_.checksums.pending()).has_value();
+  const bool checksums =
+      core_.nodes.ensure_free(kNodesKeptForDeletes / 2 + core_.checksums.pending()).has_value();
   if (!clean) {
     changing_ = false;  // without room for it nothing has changed yet
     COWFS_TRY(core_.declared.carry(!checksums));
@@ -129,8 +133,9 @@ Result<void> Checkpointer::put_records(Superblock& superblock, bool checksums) {
   return core_.node_counts.apply(tree);
 }
 
-// Writing a bitmap can copy nodes of the store's tree, which changes bitmaps. Each node is copied once a checkpoint at most, so
-// this ends after a few rounds, with values put in place into nodes that are new already.
+// Writing a bitmap can copy nodes of the store's tree, which changes bitmaps. Each node is copied
+// once a checkpoint at most, so this ends after a few rounds, with values put in place into nodes
+// that are new already.
 Result<void> Checkpointer::put_bitmaps() {
   Tree tree = core_.store_tree();
   while (!core_.nodes.changed_segments().empty()) {
@@ -163,7 +168,8 @@ void Checkpointer::settle(const Superblock& superblock) {
   ExclusiveLock lock(core_.tree_lock);
   const auto begin = std::chrono::steady_clock::now();
   // The older slot is the one that was the newest until now.
-  core_.journal.release_before((core_.omits(Omit::kJournalHeld) ? superblock : core_.superblock).journal.sequence);
+  core_.journal.release_before(
+      (core_.omits(Omit::kJournalHeld) ? superblock : core_.superblock).journal.sequence);
   core_.superblock = superblock;
   core_.nodes.thaw(core_.held.free_below(superblock.checkpoint), core_.omits(Omit::kNodesHeld));
   core_.inode_limit = superblock.next_inode + kNumberStep;
@@ -174,7 +180,8 @@ void Checkpointer::settle(const Superblock& superblock) {
 }
 
 void Checkpointer::note_stall(std::chrono::steady_clock::time_point begin) {
-  const auto stall = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  const auto stall = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
   longest_stall_ = std::max<std::int64_t>(longest_stall_, stall.count());
 }
 

@@ -1,4 +1,5 @@
-// Writes checkpoints: the dirty nodes, then the superblock slot that makes them the state of the store.
+// Writes checkpoints: the dirty nodes, then the superblock slot that makes them the state of the
+// store.
 //
 //   take (tree lock exclusive, short): apply gathered counts, put changed records and bitmaps into the store's tree, freeze the dirty
 //        nodes, begin a new generation.
@@ -6,10 +7,12 @@
 //        and sync the superblock.
 //   settle (tree lock exclusive, short): frozen nodes are clean; nodes held for older checkpoints are free.
 //
-// Data comes before the metadata that refers to it: an object is dirty from before its write until a sync that began after it.
-// A checkpoint that failed to be written leaves the last one in force; the next try writes everything again, to the same slot.
+// Data comes before the metadata that refers to it: an object is dirty from before its write until
+// a sync that began after it. A checkpoint that failed to be written leaves the last one in force;
+// the next try writes everything again, to the same slot.
 //
-// Locks: `running_` (rank before the tree lock; one checkpoint at a time), `mutex_` (leaf). Callers of sync() hold no view.
+// Locks: `running_` (rank before the tree lock; one checkpoint at a time), `mutex_` (leaf). Callers
+// of sync() hold no view.
 #pragma once
 
 #include <chrono>
@@ -37,15 +40,18 @@ class Checkpointer {
 
   /// Asks for a checkpoint soon, without waiting.
   void request();
-  /// Everything committed before the call is durable on return. Concurrent calls share checkpoints: each waits for one that is taken after its
-  /// call began.
+  /// Everything committed before the call is durable on return. Concurrent calls share checkpoints:
+  /// each waits for one that is taken after its call began.
   Result<void> sync();
-  /// A checkpoint even where nothing changed (opening); `clean`: nothing happens after it (closing).
+  /// A checkpoint even where nothing changed (opening); `clean`: nothing happens after it
+  /// (closing).
   Result<void> force(bool clean = false);
 
   std::uint64_t count() const { return count_.load(); }
   /// The longest time for which one step of a checkpoint held the tree lock.
-  std::chrono::microseconds longest_stall() const { return std::chrono::microseconds(longest_stall_.load()); }
+  std::chrono::microseconds longest_stall() const {
+    return std::chrono::microseconds(longest_stall_.load());
+  }
 
  private:
   struct Taken {
@@ -68,9 +74,10 @@ class Checkpointer {
   std::atomic<std::int64_t> longest_stall_{0};  // microseconds
 
   Mutex running_;  // held while a checkpoint is made
-  bool changing_ COWFS_GUARDED_BY(running_) = false;  // the one being taken has begun to change the trees
+  bool changing_ COWFS_GUARDED_BY(running_) =
+      false;  // the one being taken has begun to change the trees
   SharedRuns runs_;
-  Mutex mutex_;    // leaf: guards what follows
+  Mutex mutex_;  // leaf: guards what follows
   Condition changed_;
   bool requested_ COWFS_GUARDED_BY(mutex_) = false;
   bool stopping_ COWFS_GUARDED_BY(mutex_) = false;

@@ -1,8 +1,10 @@
-// Checksums of data blocks, as the store's tree keeps them: by (object, block), so that everything that shares a block shares its checksum.
+// Checksums of data blocks, as the store's tree keeps them: by (object, block), so that everything
+// that shares a block shares its checksum.
 //
-// One item has those of up to 128 blocks of one object. Key: object u64, first block u64 (a multiple of 128). Value: one u32 a block, at
-// least one, zeros at the end left out. A checksum is the lower half of the block's XXH3 (64 bits, seed 0); 0, which a block never has,
-// says that none is known: such a block is not verified.
+// One item has those of up to 128 blocks of one object. Key: object u64, first block u64 (a
+// multiple of 128). Value: one u32 a block, at least one, zeros at the end left out. A checksum is
+// the lower half of the block's XXH3 (64 bits, seed 0); 0, which a block never has, says that none
+// is known: such a block is not verified.
 #pragma once
 
 #include <xxhash.h>
@@ -42,7 +44,10 @@ struct ChecksumItem {
 };
 
 inline std::string checksum_key(ObjectNumber object, std::uint64_t block) {
-  return key_of(kStoreKeyInode, KeyKind::kBlockChecksum).be(raw(object)).be(block - block % kChecksumsInItem).take();
+  return key_of(kStoreKeyInode, KeyKind::kBlockChecksum)
+      .be(raw(object))
+      .be(block - block % kChecksumsInItem)
+      .take();
 }
 
 /// Of an item that is not empty.
@@ -60,8 +65,9 @@ inline std::optional<ChecksumItem> decode_checksums(std::string_view key, std::s
   ChecksumItem item;
   item.object = ObjectNumber{rest.be<std::uint64_t>()};
   item.first = rest.be<std::uint64_t>();
-  const bool sound = rest.done() && item.object != kNoObject && item.first % kChecksumsInItem == 0 &&
-                     item.first < (std::uint64_t{1} << 52) && !value.empty() && value.size() % 4 == 0 &&
+  const bool sound = rest.done() && item.object != kNoObject &&
+                     item.first % kChecksumsInItem == 0 && item.first < (std::uint64_t{1} << 52) &&
+                     !value.empty() && value.size() % 4 == 0 &&
                      value.size() <= 4 * kChecksumsInItem;
   if (!sound) return std::nullopt;
   ByteReader reader(value);

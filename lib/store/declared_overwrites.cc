@@ -8,7 +8,8 @@ namespace cowfs {
 namespace {
 
 constexpr std::uint64_t kMostUnits = kMaxExtentBlocks / kDeclaredBlocks;  // of an object
-constexpr std::uint64_t kMostFound = kMostUnits;  // in a journal, all records together: 1 TiB since the last checkpoints
+// in a journal, all records together: 1 TiB since the last checkpoints
+constexpr std::uint64_t kMostFound = kMostUnits;
 constexpr unsigned kWidenings = 2;  // 1, 8, 64 ranges at once: a pack has 64
 
 std::uint64_t first_unit(const BlockRange& blocks) { return blocks.first / kDeclaredBlocks; }
@@ -18,7 +19,8 @@ std::uint64_t end_unit(const BlockRange& blocks) {
 
 }  // namespace
 
-std::vector<DeclaredOverwrites::Unit> DeclaredOverwrites::missing_units(const BlockRange& blocks) const {
+std::vector<DeclaredOverwrites::Unit> DeclaredOverwrites::missing_units(
+    const BlockRange& blocks) const {
   std::vector<Unit> missing;
   for (std::uint64_t unit = first_unit(blocks); unit < end_unit(blocks); ++unit) {
     if (!units_.contains({blocks.object, unit})) missing.push_back({blocks.object, unit});
@@ -35,7 +37,8 @@ void DeclaredOverwrites::widen(std::vector<Unit>& units, ObjectNumber object) {
   const std::uint64_t room = kMostDeclared - std::min(units_.size(), kMostDeclared);
   for (std::uint64_t unit = begin; unit < end && units.size() < room; ++unit) {
     const Unit wanted{object, unit};
-    if (!units_.contains(wanted) && std::ranges::find(units, wanted) == units.end()) units.push_back(wanted);
+    if (!units_.contains(wanted) && std::ranges::find(units, wanted) == units.end())
+      units.push_back(wanted);
   }
   std::ranges::sort(units);
 }
@@ -49,7 +52,8 @@ Result<std::uint64_t> DeclaredOverwrites::declare(const std::vector<Unit>& units
     if (follows) ++runs.back().second;
     else runs.push_back({unit, 1});
   }
-  for (const auto& [unit, count] : runs) body.le(raw(unit.first)).le(unit.second * kDeclaredBlocks).le(count);
+  for (const auto& [unit, count] : runs)
+    body.le(raw(unit.first)).le(unit.second * kDeclaredBlocks).le(count);
   const std::string bytes = body.take();
   COWFS_ASSIGN(const std::uint64_t sequence, core_.log_declaration(bytes));
   for (const Unit& unit : units) units_[unit].sequence = sequence;
@@ -76,7 +80,8 @@ Result<bool> DeclaredOverwrites::begin(const BlockRange& blocks) {
       sequence = std::max(sequence, state.sequence);
     }
   }
-  // Asked after the record was written: a flush that begins from now on vouches for the blocks after it.
+  // Asked after the record was written: a flush that begins from now on vouches for the blocks
+  // after it.
   if (core_.objects.is_young(blocks) || core_.omits(Omit::kDeclarationSynced)) return true;
   auto synced = core_.journal.sync_to(sequence);
   if (synced) return true;
@@ -88,13 +93,16 @@ Result<bool> DeclaredOverwrites::begin(const BlockRange& blocks) {
 void DeclaredOverwrites::end(const BlockRange& blocks) {
   if (core_.omits(Omit::kOverwritesDeclared)) return;
   MutexLock lock(mutex_);
-  for (std::uint64_t unit = first_unit(blocks); unit < end_unit(blocks); ++unit) --units_.at({blocks.object, unit}).users;
+  for (std::uint64_t unit = first_unit(blocks); unit < end_unit(blocks); ++unit)
+    --units_.at({blocks.object, unit}).users;
 }
 
 Result<void> DeclaredOverwrites::carry(bool all) {
   MutexLock lock(mutex_);
   syncs_.clear();
-  if (!all) std::erase_if(units_, [](const auto& item) { return !item.second.touched && item.second.users == 0; });
+  if (!all)
+    std::erase_if(units_,
+                  [](const auto& item) { return !item.second.touched && item.second.users == 0; });
   if (units_.empty() || core_.omits(Omit::kDeclarationsCarried)) return {};
   std::vector<Unit> units;
   for (auto& [unit, state] : units_) {
@@ -113,8 +121,11 @@ Result<void> DeclaredOverwrites::found(std::string_view record_body) {
     const auto first = reader.le<std::uint64_t>();
     const auto count = reader.le<std::uint32_t>();
     const bool sound = reader.ok() && object != kNoObject && first % kDeclaredBlocks == 0 &&
-                       first / kDeclaredBlocks < kMostUnits && count <= kMostUnits && units_.size() + count <= kMostFound;
-    if (!sound) return fail(ErrorCode::kCorrupted, "the journal is damaged: a record of overwritten ranges makes no sense");
+                       first / kDeclaredBlocks < kMostUnits && count <= kMostUnits &&
+                       units_.size() + count <= kMostFound;
+    if (!sound)
+      return fail(ErrorCode::kCorrupted,
+                  "the journal is damaged: a record of overwritten ranges makes no sense");
     for (std::uint64_t i = 0; i < count; ++i) units_[{object, first / kDeclaredBlocks + i}];
   }
   return {};
@@ -123,7 +134,8 @@ Result<void> DeclaredOverwrites::found(std::string_view record_body) {
 std::vector<BlockRange> DeclaredOverwrites::ranges() const {
   MutexLock lock(mutex_);
   std::vector<BlockRange> ranges;
-  for (const auto& [unit, state] : units_) ranges.push_back({unit.first, unit.second * kDeclaredBlocks, kDeclaredBlocks});
+  for (const auto& [unit, state] : units_)
+    ranges.push_back({unit.first, unit.second * kDeclaredBlocks, kDeclaredBlocks});
   return ranges;
 }
 

@@ -1,4 +1,5 @@
-// Readers of file data by the time they began, so that freed blocks keep their bytes until the last reader that could want them is done.
+// Readers of file data by the time they began, so that freed blocks keep their bytes until the last
+// reader that could want them is done.
 //
 // Rank: leaf.
 #pragma once

@@ -1,6 +1,7 @@
 // Runs of blocks: where file data lies in objects, and the extents of files that refer to it.
 //
-// Value of an extent (32 bytes): object u64, first block u64, count u32, encoding u8, zero 3 bytes, birth generation u64.
+// Value of an extent (32 bytes): object u64, first block u64, count u32, encoding u8, zero 3 bytes,
+// birth generation u64.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,8 @@ inline std::string encode_extent(const Extent& extent) {
       .take();
 }
 
-/// Nothing where the bytes are no extent of a known encoding, or one that runs over the end of what a file or an object can hold.
+/// Nothing where the bytes are no extent of a known encoding, or one that runs over the end of what
+/// a file or an object can hold.
 inline std::optional<Extent> decode_extent(std::string_view key, std::string_view value) {
   ByteReader rest(rest_of(key));
   ByteReader reader(value);
@@ -65,9 +67,11 @@ inline std::optional<Extent> decode_extent(std::string_view key, std::string_vie
   extent.blocks.count = reader.le<std::uint32_t>();
   const auto encoding = reader.le<std::uint32_t>();
   extent.birth = Generation{reader.le<std::uint64_t>()};
-  const bool sound = rest.done() && reader.done() && encoding == 0 && extent.blocks.object != kNoObject &&
-                     extent.blocks.count > 0 && extent.blocks.count <= kMaxExtentBlocks &&
-                     extent.blocks.first < (std::uint64_t{1} << 52) && extent.file_block < (std::uint64_t{1} << 52);
+  const bool sound = rest.done() && reader.done() && encoding == 0 &&
+                     extent.blocks.object != kNoObject && extent.blocks.count > 0 &&
+                     extent.blocks.count <= kMaxExtentBlocks &&
+                     extent.blocks.first < (std::uint64_t{1} << 52) &&
+                     extent.file_block < (std::uint64_t{1} << 52);
   if (!sound) return std::nullopt;
   return extent;
 }

@@ -1,6 +1,8 @@
-// Keeps forks and changing operations apart: operations go on side by side, a fork waits for those under way and holds back new ones.
+// Keeps forks and changing operations apart: operations go on side by side, a fork waits for those
+// under way and holds back new ones.
 //
-// Not a std::shared_mutex: glibc's prefers readers, and a stream of writes would keep a fork out for ever. Rank: the first of all.
+// Not a std::shared_mutex: glibc's prefers readers, and a stream of writes would keep a fork out
+// for ever. Rank: the first of all.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,8 @@ bool GroupCommit::is_durable(std::uint64_t sequence) const {
 
 Result<void> GroupCommit::check() const {
   if (!core_.failed) return {};
-  return fail(ErrorCode::kIo, "nothing can be made durable after an error: " + core_.failure_text());
+  return fail(ErrorCode::kIo,
+              "nothing can be made durable after an error: " + core_.failure_text());
 }
 
 Result<void> GroupCommit::sync_records(std::uint64_t sequence) {
@@ -69,7 +70,8 @@ Result<void> GroupCommit::sync_object(ObjectNumber object) {
 }
 
 Result<void> GroupCommit::flush(bool everything) {
-  // Whoever logs a record says first what it needs: what is found needed after reading the sequence covers all up to it.
+  // Whoever logs a record says first what it needs: what is found needed after reading the sequence
+  // covers all up to it.
   const std::uint64_t sequence = core_.journal.last();
   // After that: what is taken from now on is in no record that the mark covers.
   core_.objects.flush_begins();
@@ -79,7 +81,8 @@ Result<void> GroupCommit::flush(bool everything) {
     needed = std::exchange(needed_, {});
     everything = std::exchange(everything_needed_, false) || everything;
   }
-  const std::set<ObjectNumber> objects = everything ? core_.objects.take_dirty() : core_.objects.take_dirty(needed);
+  const std::set<ObjectNumber> objects =
+      everything ? core_.objects.take_dirty() : core_.objects.take_dirty(needed);
   const bool mark_first = core_.omits(Omit::kDataBeforeMark);
   if (mark_first) COWFS_TRY(write_mark(sequence));
   auto synced = core_.objects.sync(objects);

@@ -1,14 +1,19 @@
-// Makes what was logged durable: data first, then a mark that vouches for it, then the journal. Concurrent callers share one flush.
+// Makes what was logged durable: data first, then a mark that vouches for it, then the journal.
+// Concurrent callers share one flush.
 //
 // Which data a flush waits for:
-//  1. objects that got new blocks, have blocks that a copy began to share, or lost a tail, in a record that is not durable yet: the record
-//     refers to them;
-//  2. everything written so far, in place too, where the record of a fork is among them (a snapshot holds those bytes) or the caller asks;
-//  3. not what other files overwrote in place: they are the same file with other bytes, and their own fsync makes them durable.
+//  1. objects that got new blocks, have blocks that a copy began to share, or lost a tail, in a
+//     record that is not durable yet: the record refers to them;
+//  2. everything written so far, in place too, where the record of a fork is among them (a snapshot
+//     holds those bytes) or the caller asks;
+//  3. not what other files overwrote in place: they are the same file with other bytes, and their
+//     own fsync makes them durable.
 //
-// After an error the host may have dropped what it was given: the store takes no more changes, and every later sync fails, too.
+// After an error the host may have dropped what it was given: the store takes no more changes, and
+// every later sync fails, too.
 //
-// Locks: `running_` (as the checkpointer's: before the tree lock; not held by who holds that), `mutex_` (leaf).
+// Locks: `running_` (as the checkpointer's: before the tree lock; not held by who holds that),
+// `mutex_` (leaf).
 #pragma once
 
 #include <cstdint>
@@ -52,7 +57,7 @@ class GroupCommit {
   Result<void> check() const;
 
   StoreCore& core_;
-  Mutex running_;  // one flush at a time; those who wait for it share the next one
+  Mutex running_;    // one flush at a time; those who wait for it share the next one
   SharedRuns runs_;  // flushes of everything
   mutable Mutex mutex_;
   std::set<ObjectNumber> needed_ COWFS_GUARDED_BY(mutex_);

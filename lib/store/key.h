@@ -1,7 +1,9 @@
-// Keys of all trees: (inode, kind, rest), big-endian, so that all of a file lies together and in order.
+// Keys of all trees: (inode, kind, rest), big-endian, so that all of a file lies together and in
+// order.
 //
-// A volume's tree holds inodes, names, parents, extended attributes, link targets and extents; the store's own tree uses inode 0. The
-// full list, with the bytes of each value, is docs/format.md. Kinds are never renumbered.
+// A volume's tree holds inodes, names, parents, extended attributes, link targets and extents; the
+// store's own tree uses inode 0. The full list, with the bytes of each value, is docs/format.md.
+// Kinds are never renumbered.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +27,14 @@ enum class KeyKind : std::uint8_t {
   kInlineData = 8,  // reserved
   kOrphan = 9,      // inode u64; the key's inode is 1
   // In the store's tree:
-  kVolume = 32,       // volume id u32
-  kVolumeName = 33,   // name; reserved: names are found through kVolume today
-  kObject = 34,       // object u64
-  kBlockCount = 35,   // object u64, first block u64
-  kNodeCount = 36,    // node id u64
-  kNodeSegment = 37,  // segment u64
-  kPendingFree = 38,  // checkpoint u64, object u64, first block u64
-  kDroppedNode = 39,  // level u8, node id u64
+  kVolume = 32,         // volume id u32
+  kVolumeName = 33,     // name; reserved: names are found through kVolume today
+  kObject = 34,         // object u64
+  kBlockCount = 35,     // object u64, first block u64
+  kNodeCount = 36,      // node id u64
+  kNodeSegment = 37,    // segment u64
+  kPendingFree = 38,    // checkpoint u64, object u64, first block u64
+  kDroppedNode = 39,    // level u8, node id u64
   kBlockChecksum = 40,  // object u64, first of 128 blocks u64
   kEncoding = 41,       // reserved: object u64
   kProject = 42,        // reserved: project id u32
@@ -62,6 +64,8 @@ inline std::string_view rest_of(std::string_view key) {
 }
 
 /// Whether a key has this inode and kind, so that a scan of them goes on.
-inline bool has_prefix(std::string_view key, std::string_view prefix) { return key.starts_with(prefix); }
+inline bool has_prefix(std::string_view key, std::string_view prefix) {
+  return key.starts_with(prefix);
+}
 
 }  // namespace cowfs

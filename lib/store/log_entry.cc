@@ -23,7 +23,8 @@ BlockRange read_range(ByteReader& reader) {
 }
 
 bool is_sound(const BlockRange& range) {
-  return range.object != kNoObject && range.count > 0 && range.count <= kMaxExtentBlocks && range.first < std::uint64_t{1} << 52;
+  return range.object != kNoObject && range.count > 0 && range.count <= kMaxExtentBlocks &&
+         range.first < std::uint64_t{1} << 52;
 }
 
 std::uint32_t count_of(const auto& list) { return static_cast<std::uint32_t>(list.size()); }
@@ -34,8 +35,10 @@ bool read_change(ByteReader& reader, Transaction& transaction) {
   const auto value_size = reader.le<std::uint16_t>();
   const std::string_view key = reader.bytes(key_size);
   const std::string_view value = reader.bytes(value_size == kErased ? 0 : value_size);
-  if (!reader.ok() || key.empty() || key.size() > kMaxKeySize || value.size() > kMaxValueSize) return false;
-  if (value_size != kErased && kind_of(key) == KeyKind::kExtent && !decode_extent(key, value)) return false;
+  if (!reader.ok() || key.empty() || key.size() > kMaxKeySize || value.size() > kMaxValueSize)
+    return false;
+  if (value_size != kErased && kind_of(key) == KeyKind::kExtent && !decode_extent(key, value))
+    return false;
   if (value_size == kErased) transaction.erase(volume, std::string(key));
   else transaction.put(volume, std::string(key), std::string(value));
   return true;
@@ -44,8 +47,10 @@ bool read_change(ByteReader& reader, Transaction& transaction) {
 bool read_checksums(ByteReader& reader, std::vector<TakenBlocks>& taken) {
   for (TakenBlocks& blocks : taken) {
     const auto count = reader.le<std::uint32_t>();
-    if (count != 0 && (count != blocks.range.count || count > reader.rest().size() / 4)) return false;
-    for (std::uint32_t i = 0; i < count; ++i) blocks.checksums.push_back(reader.le<std::uint32_t>());
+    if (count != 0 && (count != blocks.range.count || count > reader.rest().size() / 4))
+      return false;
+    for (std::uint32_t i = 0; i < count; ++i)
+      blocks.checksums.push_back(reader.le<std::uint32_t>());
   }
   return reader.ok();
 }
@@ -55,13 +60,19 @@ bool read_checksums(ByteReader& reader, std::vector<TakenBlocks>& taken) {
 std::string encode_transaction(const Transaction& t, const std::vector<TakenBlocks>& taken) {
   ByteWriter writer;
   writer.reserve(t.size_bytes() + 24 * (taken.size() + t.overwritten().size()) + 32);
-  const bool checksums = std::ranges::any_of(taken, [](const TakenBlocks& blocks) { return !blocks.checksums.empty(); });
-  writer.le((t.read_only_allowed() ? kReadOnlyAllowed : 0) | (t.only_frees() ? kOnlyFrees : 0) | (checksums ? kHasChecksums : 0));
-  writer.le(count_of(t.changes())).le(count_of(t.retained())).le(count_of(t.released())).le(count_of(taken));
+  const bool checksums = std::ranges::any_of(
+      taken, [](const TakenBlocks& blocks) { return !blocks.checksums.empty(); });
+  writer.le((t.read_only_allowed() ? kReadOnlyAllowed : 0) | (t.only_frees() ? kOnlyFrees : 0) |
+            (checksums ? kHasChecksums : 0));
+  writer.le(count_of(t.changes()))
+      .le(count_of(t.retained()))
+      .le(count_of(t.released()))
+      .le(count_of(taken));
   writer.le(count_of(t.overwritten()));
   for (const auto& change : t.changes()) {
     writer.le(raw(change.volume)).le(static_cast<std::uint16_t>(change.key.size()));
-    writer.le(change.value ? static_cast<std::uint16_t>(change.value->size()) : kErased).bytes(change.key);
+    writer.le(change.value ? static_cast<std::uint16_t>(change.value->size()) : kErased)
+        .bytes(change.key);
     if (change.value) writer.bytes(*change.value);
   }
   for (const auto& range : t.retained()) write_range(writer, range);
@@ -100,11 +111,13 @@ std::optional<LoggedTransaction> decode_transaction(std::string_view body) {
     }
     return true;
   };
-  const bool sound = read_ranges(retained, [&](const BlockRange& r) { transaction.retain(r); }) &&
-                     read_ranges(released, [&](const BlockRange& r) { transaction.release(r); }) &&
-                     read_ranges(taken, [&](const BlockRange& r) { logged.taken.push_back({r, {}}); });
+  const bool sound =
+      read_ranges(retained, [&](const BlockRange& r) { transaction.retain(r); }) &&
+      read_ranges(released, [&](const BlockRange& r) { transaction.release(r); }) &&
+      read_ranges(taken, [&](const BlockRange& r) { logged.taken.push_back({r, {}}); });
   if (!sound) return std::nullopt;
-  for (std::uint32_t i = 0; i < overwritten && reader.ok(); ++i) transaction.overwrote(ObjectNumber{reader.le<std::uint64_t>()});
+  for (std::uint32_t i = 0; i < overwritten && reader.ok(); ++i)
+    transaction.overwrote(ObjectNumber{reader.le<std::uint64_t>()});
   if ((flags & kHasChecksums) != 0 && !read_checksums(reader, logged.taken)) return std::nullopt;
   if (!reader.done()) return std::nullopt;
   return logged;
@@ -137,9 +150,11 @@ std::optional<LoggedVolume> decode_logged_volume(std::string_view body) {
   entry.created.seconds = static_cast<std::int64_t>(reader.le<std::uint64_t>());
   entry.created.nanoseconds = reader.le<std::uint32_t>();
   entry.name = std::string(reader.rest());
-  const bool takes_name = entry.action == VolumeAction::kFork || entry.action == VolumeAction::kRename;
-  const bool sound = reader.ok() && action >= 1 && action <= 4 && raw(entry.id) < kVolumeLimit &&
-                     (takes_name ? check_volume_name(entry.name).has_value() : entry.name.size() <= kNameLimit);
+  const bool takes_name =
+      entry.action == VolumeAction::kFork || entry.action == VolumeAction::kRename;
+  const bool sound =
+      reader.ok() && action >= 1 && action <= 4 && raw(entry.id) < kVolumeLimit &&
+      (takes_name ? check_volume_name(entry.name).has_value() : entry.name.size() <= kNameLimit);
   if (!sound) return std::nullopt;
   return entry;
 }

@@ -28,7 +28,9 @@ bool NodeArray::load_bitmap(std::uint64_t segment, std::string_view bits) {
   if (segment >= segments_.size() || bits.size() != kSegmentBitmapSize) return false;
   Segment& s = segments_[segment];
   for (std::size_t i = 0; i < kNodesPerSegment; ++i) {
-    if ((static_cast<unsigned char>(bits[i / 8]) >> (i % 8) & 1) == 0 || s.used.test(i) || s.held.test(i)) continue;
+    if ((static_cast<unsigned char>(bits[i / 8]) >> (i % 8) & 1) == 0 || s.used.test(i) ||
+        s.held.test(i))
+      continue;
     s.used.set(i);
     ++used_count_;
     --s.free;
@@ -37,11 +39,14 @@ bool NodeArray::load_bitmap(std::uint64_t segment, std::string_view bits) {
   return true;
 }
 
-bool NodeArray::hold_bitmap(std::uint64_t segment, std::string_view bits, std::uint64_t checkpoint) {
+bool NodeArray::hold_bitmap(std::uint64_t segment, std::string_view bits,
+                            std::uint64_t checkpoint) {
   if (segment >= segments_.size() || bits.size() != kSegmentBitmapSize) return false;
   Segment& s = segments_[segment];
   for (std::size_t i = 0; i < kNodesPerSegment; ++i) {
-    if ((static_cast<unsigned char>(bits[i / 8]) >> (i % 8) & 1) == 0 || s.used.test(i) || s.held.test(i)) continue;
+    if ((static_cast<unsigned char>(bits[i / 8]) >> (i % 8) & 1) == 0 || s.used.test(i) ||
+        s.held.test(i))
+      continue;
     s.held.set(i);
     --s.free;
     --free_count_;
@@ -51,30 +56,39 @@ bool NodeArray::hold_bitmap(std::uint64_t segment, std::string_view bits, std::u
 }
 
 Result<NodeRef> NodeArray::load(NodePointer pointer) {
-  if (use_demanded_ && !is_used(pointer.id)) {  // two pointers lead to it, and it was freed by way of one
-    return fail(ErrorCode::kCorrupted, "a pointer to node " + std::to_string(raw(pointer.id)) + ", which is not in use");
+  if (use_demanded_ &&
+      !is_used(pointer.id)) {  // two pointers lead to it, and it was freed by way of one
+    return fail(ErrorCode::kCorrupted,
+                "a pointer to node " + std::to_string(raw(pointer.id)) + ", which is not in use");
   }
-  if (const auto found = dirty_.find(pointer.id); found != dirty_.end() && found->second->pointer() == pointer) return found->second;
-  if (const auto found = frozen_.find(pointer.id); found != frozen_.end() && found->second->pointer() == pointer) {
+  if (const auto found = dirty_.find(pointer.id);
+      found != dirty_.end() && found->second->pointer() == pointer)
+    return found->second;
+  if (const auto found = frozen_.find(pointer.id);
+      found != frozen_.end() && found->second->pointer() == pointer) {
     return found->second;
   }
   if (NodeRef cached = cache_.find(pointer)) return cached;
   const std::uint64_t segment = raw(pointer.id) / kNodesPerSegment;
   if (pointer.id == kNoNode || segment >= segments_.size()) {
-    return fail(ErrorCode::kCorrupted, "a pointer to node " + std::to_string(raw(pointer.id)) + ", which cannot exist");
+    return fail(ErrorCode::kCorrupted,
+                "a pointer to node " + std::to_string(raw(pointer.id)) + ", which cannot exist");
   }
   auto node = std::make_shared<Node>();
-  COWFS_TRY(storage_.read(segment_name(segment), raw(pointer.id) % kNodesPerSegment * kNodeSize, node->mutable_page()));
+  COWFS_TRY(storage_.read(segment_name(segment), raw(pointer.id) % kNodesPerSegment * kNodeSize,
+                          node->mutable_page()));
   COWFS_TRY(node->validate(pointer));
   cache_.insert(node);
   return node;
 }
 
 NodeId NodeArray::take_free() {
-  for (std::uint64_t tried = 0; tried < segments_.size(); ++tried, cursor_ = (cursor_ + 1) % segments_.size()) {
+  for (std::uint64_t tried = 0; tried < segments_.size();
+       ++tried, cursor_ = (cursor_ + 1) % segments_.size()) {
     Segment& s = segments_[cursor_];
     if (s.free == 0) continue;
-    const std::size_t bit = (~(s.used | s.held))._Find_first();  // libstdc++: the lowest bit that is set
+    // libstdc++: the lowest bit that is set
+    const std::size_t bit = (~(s.used | s.held))._Find_first();
     if (bit < kNodesPerSegment) return NodeId{cursor_ * kNodesPerSegment + bit};
   }
   return kNoNode;
@@ -149,7 +163,8 @@ bool NodeArray::is_used(NodeId id) const {
 std::string NodeArray::bitmap(std::uint64_t segment) const {
   std::string bits(kSegmentBitmapSize, '\0');
   for (std::size_t i = 0; i < kNodesPerSegment; ++i) {
-    if (segments_[segment].used.test(i)) bits[i / 8] = static_cast<char>(static_cast<unsigned char>(bits[i / 8]) | 1u << (i % 8));
+    if (segments_[segment].used.test(i))
+      bits[i / 8] = static_cast<char>(static_cast<unsigned char>(bits[i / 8]) | 1u << (i % 8));
   }
   return bits;
 }
@@ -172,14 +187,16 @@ Result<void> NodeArray::write_frozen(std::vector<NodeRef> nodes) {
     const std::uint64_t first = raw(nodes[begin]->pointer().id);
     std::size_t end = begin;
     pages.clear();
-    while (end < nodes.size() && pages.size() < kWriteRun && raw(nodes[end]->pointer().id) == first + (end - begin) &&
+    while (end < nodes.size() && pages.size() < kWriteRun &&
+           raw(nodes[end]->pointer().id) == first + (end - begin) &&
            (first + (end - begin)) / kNodesPerSegment == first / kNodesPerSegment) {
       pages.push_back(*nodes[end++]);
       pages.back().seal();
     }
     static_assert(sizeof(Node) == kNodeSize);
     const Bytes run(reinterpret_cast<const std::byte*>(pages.data()), pages.size() * kNodeSize);
-    COWFS_TRY(storage_.write(segment_name(first / kNodesPerSegment), first % kNodesPerSegment * kNodeSize, run));
+    COWFS_TRY(storage_.write(segment_name(first / kNodesPerSegment),
+                             first % kNodesPerSegment * kNodeSize, run));
     touched.insert(first / kNodesPerSegment);
     begin = end;
   }
@@ -192,7 +209,8 @@ void NodeArray::thaw(std::uint64_t durable, bool omit_holding) {
     if (is_used(id) && !dirty_.contains(id)) cache_.insert(std::move(node));
   }
   frozen_.clear();
-  // What checkpoint k is the first not to refer to is free once k + 1 is durable: then both slots are at k or later.
+  // What checkpoint k is the first not to refer to is free once k + 1 is durable: then both slots
+  // are at k or later.
   while (!held_.empty() && held_.begin()->first + (omit_holding ? 0 : 1) <= durable) {
     for (const NodeId id : held_.begin()->second) release(id);
     held_.erase(held_.begin());

@@ -1,14 +1,16 @@
-// The node array: tree nodes by number in segments of 4 MiB, which numbers are in use, and the nodes that a checkpoint still has to write.
+// The node array: tree nodes by number in segments of 4 MiB, which numbers are in use, and the
+// nodes that a checkpoint still has to write.
 //
-// Node n lies in segment n / 1024 at byte 4096 * (n mod 1024). A number is used again only after both superblock slots have moved past every
-// checkpoint that refers to its old node; the pointer's generation tells the two apart. Three states of a number: free, used (some
-// tree of the working state refers to it), held (no longer, but a checkpoint on the host does).
+// Node n lies in segment n / 1024 at byte 4096 * (n mod 1024). A number is used again only after
+// both superblock slots have moved past every checkpoint that refers to its old node; the pointer's
+// generation tells the two apart. Three states of a number: free, used (some tree of the working
+// state refers to it), held (no longer, but a checkpoint on the host does).
 //
-// Nodes in memory: dirty (made since the last checkpoint began; changed in place), frozen (taken by the checkpoint that is being
-// written; immutable), clean (in the cache).
+// Nodes in memory: dirty (made since the last checkpoint began; changed in place), frozen (taken by
+// the checkpoint that is being written; immutable), clean (in the cache).
 //
-// Locks: everything but load() needs the tree lock exclusive, load() the tree lock shared; write_frozen() needs none of it (it
-// works on what freeze() returned).
+// Locks: everything but load() needs the tree lock exclusive, load() the tree lock shared;
+// write_frozen() needs none of it (it works on what freeze() returned).
 #pragma once
 
 #include <bitset>
@@ -31,18 +33,21 @@ inline constexpr std::size_t kSegmentBitmapSize = kNodesPerSegment / 8;
 
 class NodeArray {
  public:
-  /// `in_memory`: new segments are not made on the host (a read-only store that replays its journal).
+  /// `in_memory`: new segments are not made on the host (a read-only store that replays its
+  /// journal).
   NodeArray(Storage& storage, std::size_t cache_bytes, bool in_memory = false)
       : storage_(storage), cache_(cache_bytes), in_memory_(in_memory) {}
 
   // Opening.
   void set_segment_count(std::uint64_t segments);
-  /// Numbers in use by the checkpoint that was opened. False where the segment or the size is impossible.
+  /// Numbers in use by the checkpoint that was opened. False where the segment or the size is
+  /// impossible.
   bool load_bitmap(std::uint64_t segment, std::string_view bits);
   /// Numbers in use by the other slot's checkpoint: held until `checkpoint` + 1 is durable.
   bool hold_bitmap(std::uint64_t segment, std::string_view bits, std::uint64_t checkpoint);
 
-  /// From now on a node that is not in use is damage where a tree refers to it: bitmaps are loaded, and other slots' trees were read.
+  /// From now on a node that is not in use is damage where a tree refers to it: bitmaps are loaded,
+  /// and other slots' trees were read.
   void demand_use() { use_demanded_ = true; }
   Result<NodeRef> load(NodePointer pointer);
 
@@ -68,7 +73,8 @@ class NodeArray {
   std::vector<NodeRef> freeze();
   /// Writes frozen nodes and makes them durable.
   Result<void> write_frozen(std::vector<NodeRef> nodes);
-  /// The checkpoint `durable` is on the host: frozen nodes are clean, what was held for older ones is free.
+  /// The checkpoint `durable` is on the host: frozen nodes are clean, what was held for older ones
+  /// is free.
   void thaw(std::uint64_t durable, bool omit_holding = false);
 
  private:
@@ -94,7 +100,8 @@ class NodeArray {
   std::set<std::uint64_t> changed_;
   std::unordered_map<NodeId, NodeRef> dirty_;
   std::unordered_map<NodeId, NodeRef> frozen_;
-  std::map<std::uint64_t, std::vector<NodeId>> held_;  // by the first checkpoint that does not refer to them
+  // by the first checkpoint that does not refer to them
+  std::map<std::uint64_t, std::vector<NodeId>> held_;
 };
 
 }  // namespace cowfs

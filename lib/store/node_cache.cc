@@ -31,8 +31,10 @@ void NodeCache::insert(NodeRef node) {
     shard.slots.push_back({std::move(node), true});
     return;
   }
-  // A node that somebody holds stays: a change under way relies on finding again what it has loaded. Where all are held, there is one more.
-  for (std::size_t passed = 0; shard.slots[shard.hand].used || shard.slots[shard.hand].node.use_count() > 1; ++passed) {
+  // A node that somebody holds stays: a change under way relies on finding again what it has
+  // loaded. Where all are held, there is one more.
+  for (std::size_t passed = 0;
+       shard.slots[shard.hand].used || shard.slots[shard.hand].node.use_count() > 1; ++passed) {
     if (passed == 2 * shard.slots.size()) {
       shard.index.emplace(id, shard.slots.size());
       shard.slots.push_back({std::move(node), true});

@@ -1,7 +1,8 @@
-// Clean nodes in memory, up to a bound: the cache that answers GETATTR and lookups without a call to the host.
+// Clean nodes in memory, up to a bound: the cache that answers GETATTR and lookups without a call
+// to the host.
 //
-// Sharded by node id, each shard with a lock of its own (rank: leaf) and a clock hand: a node that was used since the hand passed stays,
-// and one that somebody holds.
+// Sharded by node id, each shard with a lock of its own (rank: leaf) and a clock hand: a node that
+// was used since the hand passed stays, and one that somebody holds.
 #pragma once
 
 #include <array>

@@ -8,9 +8,13 @@
 
 namespace cowfs {
 
-std::string node_count_key(NodeId id) { return key_of(kStoreKeyInode, KeyKind::kNodeCount).be(raw(id)).take(); }
+std::string node_count_key(NodeId id) {
+  return key_of(kStoreKeyInode, KeyKind::kNodeCount).be(raw(id)).take();
+}
 
-std::string encode_node_count(std::uint64_t count) { return ByteWriter().le(static_cast<std::uint32_t>(count)).take(); }
+std::string encode_node_count(std::uint64_t count) {
+  return ByteWriter().le(static_cast<std::uint32_t>(count)).take();
+}
 
 std::uint64_t decode_node_count(std::string_view value) {
   ByteReader reader(value);
@@ -49,7 +53,9 @@ Result<void> NodeCounts::apply(Tree& store_tree) {
     COWFS_ASSIGN(const std::int64_t base, stored(store_tree, id, entry));
     const std::int64_t count = base + entry.delta;
     COWFS_CHECK(count >= 1);
-    if (count >= 2) COWFS_TRY(store_tree.put(node_count_key(id), encode_node_count(static_cast<std::uint64_t>(count))));
+    if (count >= 2)
+      COWFS_TRY(
+          store_tree.put(node_count_key(id), encode_node_count(static_cast<std::uint64_t>(count))));
     else COWFS_TRY(store_tree.erase(node_count_key(id)));
     entry = {count, 0};
   }

@@ -1,8 +1,11 @@
-// Reference counts of tree nodes. Only counts of two and more are stored (in the store's tree); none stored means one.
+// Reference counts of tree nodes. Only counts of two and more are stored (in the store's tree);
+// none stored means one.
 //
-// Changes are gathered here and applied before each checkpoint, so that copying a shared inner node costs no lookups for its children.
+// Changes are gathered here and applied before each checkpoint, so that copying a shared inner node
+// costs no lookups for its children.
 //
-// Locks: the tree lock exclusive for all calls. The store's own tree is never shared: its nodes are not counted.
+// Locks: the tree lock exclusive for all calls. The store's own tree is never shared: its nodes are
+// not counted.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +22,9 @@ class NodeCounts {
   /// References to a node of a volume's tree: stored and gathered.
   Result<std::uint64_t> get(const Tree& store_tree, NodeId id);
   void add(NodeId id) { ++entries_[id].delta; }
-  void drop(NodeId id, std::uint64_t references = 1) { entries_[id].delta -= static_cast<std::int64_t>(references); }
+  void drop(NodeId id, std::uint64_t references = 1) {
+    entries_[id].delta -= static_cast<std::int64_t>(references);
+  }
 
   /// Whether anything is to be applied.
   bool pending() const;

@@ -10,14 +10,16 @@ namespace {
 
 constexpr std::uint64_t kMinReserve = std::uint64_t{16} << 20;
 constexpr std::uint64_t kMaxReserve = std::uint64_t{256} << 20;
-constexpr std::uint64_t kAskHostEvery = 4096;                       // blocks: 16 MiB
+constexpr std::uint64_t kAskHostEvery = 4096;                      // blocks: 16 MiB
 constexpr std::uint64_t kWritebackAfter = std::uint64_t{8} << 20;  // bytes
-constexpr std::uint64_t kLargeRequest = 16;                        // blocks; such requests have a pack of their own
+constexpr std::uint64_t kLargeRequest = 16;  // blocks; such requests have a pack of their own
 constexpr std::size_t kStatesKept = 4096;
 
 ArrayName array_of(ObjectNumber object) { return {ArrayKind::kObject, raw(object)}; }
 
-std::unexpected<Error> no_place() { return fail(ErrorCode::kExists, "the place in the own object cannot be taken"); }
+std::unexpected<Error> no_place() {
+  return fail(ErrorCode::kExists, "the place in the own object cannot be taken");
+}
 
 }  // namespace
 
@@ -50,28 +52,33 @@ Result<ObjectSpace::State*> ObjectSpace::state_of(const Tree& store_tree, Object
   if (const auto found = states_.find(object); found != states_.end()) return &found->second;
   COWFS_ASSIGN(const auto value, store_tree.get(object_key(object)));
   const auto record = value ? decode_object(*value) : std::nullopt;
-  if (!record) return fail(ErrorCode::kCorrupted, "object " + std::to_string(raw(object)) + " has no valid record");
+  if (!record)
+    return fail(ErrorCode::kCorrupted,
+                "object " + std::to_string(raw(object)) + " has no valid record");
   return &states_.emplace(object, State{*record}).first->second;
 }
 
 Result<void> ObjectSpace::load_in_flight(const Tree& store_tree) {
   std::vector<PendingFree> in_flight;
   bool sound = true;
-  COWFS_TRY(store_tree.scan(pending_free_key({kInFlight, {}}), [&](std::string_view key, std::string_view value) {
-    if (kind_of(key) != KeyKind::kPendingFree) return false;
-    const auto pending = decode_pending_free(key, value);
-    sound = pending.has_value();
-    if (sound) in_flight.push_back(*pending);
-    return sound;
-  }));
+  COWFS_TRY(store_tree.scan(pending_free_key({kInFlight, {}}),
+                            [&](std::string_view key, std::string_view value) {
+                              if (kind_of(key) != KeyKind::kPendingFree) return false;
+                              const auto pending = decode_pending_free(key, value);
+                              sound = pending.has_value();
+                              if (sound) in_flight.push_back(*pending);
+                              return sound;
+                            }));
   if (!sound) return fail(ErrorCode::kCorrupted, "a record of blocks on their way makes no sense");
   MutexLock lock(mutex_);
-  for (const PendingFree& pending : in_flight) in_flight_[{pending.range.object, pending.range.first}] = pending.range.count;
+  for (const PendingFree& pending : in_flight)
+    in_flight_[{pending.range.object, pending.range.first}] = pending.range.count;
   in_flight_stored_ = std::move(in_flight);
   return {};
 }
 
-Result<void> ObjectSpace::created_again(const Tree& store_tree, ObjectNumber object, const ObjectRecord& record) {
+Result<void> ObjectSpace::created_again(const Tree& store_tree, ObjectNumber object,
+                                        const ObjectRecord& record) {
   MutexLock lock(mutex_);
   COWFS_ASSIGN(const auto known, store_tree.get(object_key(object)));
   if (known || states_.contains(object)) return {};
@@ -100,7 +107,8 @@ Result<void> ObjectSpace::give_back_in_flight(const Tree& store_tree) {
     MutexLock lock(mutex_);
     lost = std::exchange(in_flight_, {});
   }
-  for (const auto& [place, count] : lost) COWFS_TRY(blocks_died(store_tree, {place.first, place.second, count}));
+  for (const auto& [place, count] : lost)
+    COWFS_TRY(blocks_died(store_tree, {place.first, place.second, count}));
   return {};
 }
 
@@ -135,8 +143,10 @@ void ObjectSpace::seal(ObjectNumber object, State& state) {
 Result<void> ObjectSpace::take_space(std::uint64_t blocks) {
   if (free_estimate_ < blocks) {
     COWFS_ASSIGN(const StorageSpace space, storage_.space());
-    const std::uint64_t usable = space.free_bytes > reserve_bytes_ ? (space.free_bytes - reserve_bytes_) / kBlockSize : 0;
-    if (usable < blocks) return fail(ErrorCode::kNoSpace, "the host filesystem of the store is full");
+    const std::uint64_t usable =
+        space.free_bytes > reserve_bytes_ ? (space.free_bytes - reserve_bytes_) / kBlockSize : 0;
+    if (usable < blocks)
+      return fail(ErrorCode::kNoSpace, "the host filesystem of the store is full");
     free_estimate_ = std::max(blocks, std::min(usable, kAskHostEvery));
   }
   free_estimate_ -= blocks;
@@ -144,7 +154,8 @@ Result<void> ObjectSpace::take_space(std::uint64_t blocks) {
 }
 
 Result<ObjectNumber> ObjectSpace::create_object(ObjectRecord record) {
-  if (next_object_ >= object_limit_) return fail(ErrorCode::kNoSpace, "object numbers have run out until the next checkpoint");
+  if (next_object_ >= object_limit_)
+    return fail(ErrorCode::kNoSpace, "object numbers have run out until the next checkpoint");
   const ObjectNumber object{next_object_++};
   COWFS_TRY(storage_.create(array_of(object)));
   COWFS_TRY(log_creation_(object, record));
@@ -176,7 +187,8 @@ void ObjectSpace::arrived(const BlockRange& range) {
       continue;
     }
     it = in_flight_.erase(it);
-    if (waiting.first < range.first) in_flight_[{range.object, waiting.first}] = range.first - waiting.first;
+    if (waiting.first < range.first)
+      in_flight_[{range.object, waiting.first}] = range.first - waiting.first;
     if (waiting_end > end) in_flight_[{range.object, end}] = waiting_end - end;
   }
 }
@@ -190,7 +202,8 @@ std::vector<BlockRange> ObjectSpace::in_flight_parts(const BlockRange& range) co
   for (; it != in_flight_.end() && it->first < BlockPlace{range.object, end}; ++it) {
     const std::uint64_t from = std::max(range.first, it->first.second);
     const std::uint64_t to = std::min(end, it->first.second + it->second);
-    if (it->first.first == range.object && from < to) parts.push_back({range.object, from, to - from});
+    if (it->first.first == range.object && from < to)
+      parts.push_back({range.object, from, to - from});
   }
   return parts;
 }
@@ -198,7 +211,8 @@ std::vector<BlockRange> ObjectSpace::in_flight_parts(const BlockRange& range) co
 bool ObjectSpace::is_young(const BlockRange& range) const {
   MutexLock lock(mutex_);
   const auto state = states_.find(range.object);
-  return state != states_.end() && state->second.flush == flushes_ && range.first >= state->second.young_from;
+  return state != states_.end() && state->second.flush == flushes_ &&
+         range.first >= state->second.young_from;
 }
 
 void ObjectSpace::committed(const BlockRange& range) {
@@ -206,7 +220,8 @@ void ObjectSpace::committed(const BlockRange& range) {
   arrived(range);
 }
 
-Result<BlockRange> ObjectSpace::take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth) {
+Result<BlockRange> ObjectSpace::take_from_pack(OpenPack& pack, std::uint64_t count,
+                                               Generation birth) {
   if (pack.object == kNoObject) {
     ObjectRecord record;
     record.birth = birth;
@@ -242,7 +257,8 @@ Result<std::vector<BlockRange>> ObjectSpace::allocate(std::uint64_t count, Gener
   return ranges;
 }
 
-Result<ObjectNumber> ObjectSpace::create_own(VolumeId volume, InodeNumber inode, std::uint32_t window, Generation birth) {
+Result<ObjectNumber> ObjectSpace::create_own(VolumeId volume, InodeNumber inode,
+                                             std::uint32_t window, Generation birth) {
   MutexLock lock(mutex_);
   COWFS_TRY(take_space(1));
   return create_object(ObjectRecord{.kind = ObjectKind::kOwn,
@@ -255,8 +271,8 @@ Result<ObjectNumber> ObjectSpace::create_own(VolumeId volume, InodeNumber inode,
                                     .inode = inode});
 }
 
-Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count,
-                                           const LoadRecord& load) {
+Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t first,
+                                           std::uint64_t count, const LoadRecord& load) {
   std::optional<std::uint64_t> evictions_before;
   std::optional<ObjectRecord> loaded;
   while (true) {
@@ -264,7 +280,8 @@ Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t fi
       MutexLock lock(mutex_);
       // What was loaded is old if the state came, changed and went meanwhile.
       if (loaded && evictions_before == evictions_) states_.try_emplace(object, State{*loaded});
-      if (const auto state = states_.find(object); state != states_.end()) return extend(object, state->second, first, count);
+      if (const auto state = states_.find(object); state != states_.end())
+        return extend(object, state->second, first, count);
       evictions_before = evictions_;
     }
     COWFS_ASSIGN(loaded, load(object));
@@ -272,12 +289,15 @@ Result<BlockRange> ObjectSpace::extend_own(ObjectNumber object, std::uint64_t fi
   }
 }
 
-Result<BlockRange> ObjectSpace::extend(ObjectNumber object, State& state, std::uint64_t first, std::uint64_t count) {
-  const bool fits = state.record.kind == ObjectKind::kOwn && !state.record.sealed && !to_freeze_.contains(object) &&
-                    first >= state.record.end_blocks && count <= kOwnObjectBlocks && first <= kOwnObjectBlocks - count;
+Result<BlockRange> ObjectSpace::extend(ObjectNumber object, State& state, std::uint64_t first,
+                                       std::uint64_t count) {
+  const bool fits = state.record.kind == ObjectKind::kOwn && !state.record.sealed &&
+                    !to_freeze_.contains(object) && first >= state.record.end_blocks &&
+                    count <= kOwnObjectBlocks && first <= kOwnObjectBlocks - count;
   if (!fits) return no_place();
   COWFS_TRY(take_space(count));
-  if (cut_on_growth_ && !state.cut) COWFS_TRY(storage_.resize(array_of(object), state.record.end_blocks * kBlockSize));
+  if (cut_on_growth_ && !state.cut)
+    COWFS_TRY(storage_.resize(array_of(object), state.record.end_blocks * kBlockSize));
   state.cut = true;
   state.record.end_blocks = first + count;
   const BlockRange range{object, first, count};
@@ -306,7 +326,8 @@ Result<void> ObjectSpace::blocks_died(const Tree& store_tree, const BlockRange& 
   MutexLock lock(mutex_);
   COWFS_ASSIGN(State * state, state_of(store_tree, range.object));
   if (range.count > state->record.live_blocks) {
-    return fail(ErrorCode::kCorrupted, "object " + std::to_string(raw(range.object)) + " loses more blocks than it has");
+    return fail(ErrorCode::kCorrupted,
+                "object " + std::to_string(raw(range.object)) + " loses more blocks than it has");
   }
   state->record.live_blocks -= range.count;
   state->changed = true;
@@ -350,11 +371,12 @@ Result<void> ObjectSpace::flush(Tree& store_tree, Superblock& superblock) {
 }
 
 Result<void> ObjectSpace::flush_dead(Tree& store_tree, std::uint64_t checkpoint) {
-  std::ranges::sort(dead_, {}, [](const BlockRange& r) { return std::pair(raw(r.object), r.first); });
+  std::ranges::sort(dead_, {},
+                    [](const BlockRange& r) { return std::pair(raw(r.object), r.first); });
   for (std::size_t i = 0; i < dead_.size(); ++i) {
     BlockRange run = dead_[i];
-    while (run.count > 0 && i + 1 < dead_.size() && dead_[i + 1].object == run.object && dead_[i + 1].count > 0 &&
-           dead_[i + 1].first == run.first + run.count) {
+    while (run.count > 0 && i + 1 < dead_.size() && dead_[i + 1].object == run.object &&
+           dead_[i + 1].count > 0 && dead_[i + 1].first == run.first + run.count) {
       run.count += dead_[++i].count;
     }
     const PendingFree pending{checkpoint, run};
@@ -364,12 +386,14 @@ Result<void> ObjectSpace::flush_dead(Tree& store_tree, std::uint64_t checkpoint)
   return {};
 }
 
-// Blocks that an operation under way has taken are in this checkpoint's counts but in none of its extents: should it be the one that is
-// opened next, recover() gives them back.
+// Blocks that an operation under way has taken are in this checkpoint's counts but in none of its
+// extents: should it be the one that is opened next, recover() gives them back.
 Result<void> ObjectSpace::flush_in_flight(Tree& store_tree) {
-  for (const PendingFree& old : std::exchange(in_flight_stored_, {})) COWFS_TRY(store_tree.erase(pending_free_key(old)));
+  for (const PendingFree& old : std::exchange(in_flight_stored_, {}))
+    COWFS_TRY(store_tree.erase(pending_free_key(old)));
   if (omit_ == Omit::kInFlightRecorded) return {};
-  for (const auto& [place, count] : in_flight_) in_flight_stored_.push_back({kInFlight, {place.first, place.second, count}});
+  for (const auto& [place, count] : in_flight_)
+    in_flight_stored_.push_back({kInFlight, {place.first, place.second, count}});
   for (const BlockRange& range : abandoned_) in_flight_stored_.push_back({kInFlight, range});
   for (const PendingFree& now : in_flight_stored_) {
     COWFS_TRY(store_tree.put(pending_free_key(now), encode_pending_free(now)));
@@ -381,8 +405,9 @@ void ObjectSpace::evict_states() {
   if (states_.size() <= kStatesKept) return;
   ++evictions_;
   std::erase_if(states_, [this](const auto& item) COWFS_REQUIRES(mutex_) {
-    return !item.second.changed &&
-           std::ranges::none_of(packs_, [&](const OpenPack& pack) { return pack.object == item.first; });
+    return !item.second.changed && std::ranges::none_of(packs_, [&](const OpenPack& pack) {
+      return pack.object == item.first;
+    });
   });
 }
 
@@ -395,7 +420,8 @@ Result<void> ObjectSpace::object_removed(Tree& store_tree, ObjectNumber object) 
 Result<void> ObjectSpace::read(ObjectNumber object, std::uint64_t offset, MutableBytes out) {
   auto read = storage_.read(array_of(object), offset, out);
   // A program that reads a file must not be told that the file is not there.
-  if (!read && read.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kCorrupted, read.error().text);
+  if (!read && read.error().code == ErrorCode::kNotFound)
+    return fail(ErrorCode::kCorrupted, read.error().text);
   return read;
 }
 
@@ -411,7 +437,8 @@ Result<void> ObjectSpace::write(ObjectNumber object, std::uint64_t first_block, 
     if (start) bytes = 0;
   }
   auto written = storage_.write(array_of(object), first_block * kBlockSize, blocks);
-  if (!written && written.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kCorrupted, written.error().text);
+  if (!written && written.error().code == ErrorCode::kNotFound)
+    return fail(ErrorCode::kCorrupted, written.error().text);
   COWFS_TRY(written);
   if (start) storage_.start_writeback(array_of(object));
   MutexLock lock(dirty_mutex_);

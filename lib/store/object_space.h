@@ -1,10 +1,12 @@
 // Where file data lies: objects on the host, blocks taken from them, blocks given back.
 //
-// Small and redirected data goes one after another into pack objects of 64 MiB; a file of more than 1 MiB has own objects, filled at
-// equal offsets. No place is ever used for other data: a block number below an object's `end` was taken once and for all.
+// Small and redirected data goes one after another into pack objects of 64 MiB; a file of more than
+// 1 MiB has own objects, filled at equal offsets. No place is ever used for other data: a block
+// number below an object's `end` was taken once and for all.
 //
-// Locks: `mutex_` (rank after the tree lock) guards everything in memory. Calls that say "tree exclusive" read or write the store's tree.
-// None of them may be made while holding a view but those.
+// Locks: `mutex_` (rank after the tree lock) guards everything in memory. Calls that say "tree
+// exclusive" read or write the store's tree. None of them may be made while holding a view but
+// those.
 #pragma once
 
 #include <array>
@@ -24,7 +26,7 @@
 
 namespace cowfs {
 
-inline constexpr std::uint64_t kPackBlocks = 16384;                // 64 MiB
+inline constexpr std::uint64_t kPackBlocks = 16384;                  // 64 MiB
 inline constexpr std::uint64_t kOwnObjectBlocks = kMaxExtentBlocks;  // 1 TiB
 
 class ObjectSpace {
@@ -40,38 +42,45 @@ class ObjectSpace {
   /// After an unclean end own objects are cut to their known end before they grow again.
   void set_cut_on_growth() { cut_on_growth_ = true; }
 
-  // Recovery, in this order (tree exclusive). Replay takes the blocks again that a journal says were taken.
+  // Recovery, in this order (tree exclusive). Replay takes the blocks again that a journal says
+  // were taken.
   /// Notes the blocks that were on their way to an extent when the checkpoint was taken.
   Result<void> load_in_flight(const Tree& store_tree);
   /// Does nothing where the checkpoint has the object already.
-  Result<void> created_again(const Tree& store_tree, ObjectNumber object, const ObjectRecord& record);
+  Result<void> created_again(const Tree& store_tree, ObjectNumber object,
+                             const ObjectRecord& record);
   /// What lies between an object's end and the range counts as on its way, too.
   Result<void> taken_again(const Tree& store_tree, const BlockRange& range);
   /// Blocks that never arrived are given back.
   Result<void> give_back_in_flight(const Tree& store_tree);
-  /// Ends the packs that were open, cutting what lies past their end, and own objects that got no block.
+  /// Ends the packs that were open, cutting what lies past their end, and own objects that got no
+  /// block.
   Result<void> close_packs(const Tree& store_tree);
   /// Removes object files with numbers from `first_unknown` on that no journal record made.
   Result<void> remove_unknown_objects(std::uint64_t first_unknown);
 
   // Taking and giving back; holding no view.
   Result<std::vector<BlockRange>> allocate(std::uint64_t count, Generation birth);
-  Result<ObjectNumber> create_own(VolumeId volume, InodeNumber inode, std::uint32_t window, Generation birth);
+  Result<ObjectNumber> create_own(VolumeId volume, InodeNumber inode, std::uint32_t window,
+                                  Generation birth);
   /// `load` fetches the record of an object that is not in memory (under the tree lock, shared).
   using LoadRecord = std::function<Result<std::optional<ObjectRecord>>(ObjectNumber)>;
-  Result<BlockRange> extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count, const LoadRecord& load);
+  Result<BlockRange> extend_own(ObjectNumber object, std::uint64_t first, std::uint64_t count,
+                                const LoadRecord& load);
   void freeze_own(ObjectNumber object);
   void abandon(const BlockRange& range);
   std::vector<BlockRange> take_abandoned();
   /// The parts of a range that are on their way to an extent.
   std::vector<BlockRange> in_flight_parts(const BlockRange& range) const;
-  /// (tree exclusive) An extent that refers to these blocks is committed: those that were on their way are at home.
+  /// (tree exclusive) An extent that refers to these blocks is committed: those that were on their
+  /// way are at home.
   void committed(const BlockRange& range);
 
   /// (tree exclusive) A run of blocks has no reference any more.
   Result<void> blocks_died(const Tree& store_tree, const BlockRange& range);
-  /// (tree exclusive) Writes changed records, and what died as pending frees of checkpoint `superblock.checkpoint`, into the store's tree;
-  /// and what belongs to the same instant into the superblock: next_object, object_limit, live_blocks, open_packs.
+  /// (tree exclusive) Writes changed records, and what died as pending frees of checkpoint
+  /// `superblock.checkpoint`, into the store's tree; and what belongs to the same instant into the
+  /// superblock: next_object, object_limit, live_blocks, open_packs.
   Result<void> flush(Tree& store_tree, Superblock& superblock);
   bool anything_to_flush() const;
   /// (tree exclusive) The object is gone from the host: its record goes too.
@@ -104,7 +113,8 @@ class ObjectSpace {
     ObjectRecord record;
     bool changed = false;
     bool cut = false;  // its end was made sure of in this session
-    std::uint64_t flush = 0;       // the last flush that had begun when blocks were first taken after one,
+    // the last flush that had begun when blocks were first taken after one,
+    std::uint64_t flush = 0;
     std::uint64_t young_from = 0;  // and the first of those
   };
   using BlockPlace = std::pair<ObjectNumber, std::uint64_t>;
@@ -115,10 +125,12 @@ class ObjectSpace {
   Result<State*> state_of(const Tree& store_tree, ObjectNumber object) COWFS_REQUIRES(mutex_);
   Result<ObjectNumber> create_object(ObjectRecord record) COWFS_REQUIRES(mutex_);
   Result<void> take_space(std::uint64_t blocks) COWFS_REQUIRES(mutex_);
-  Result<BlockRange> take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth) COWFS_REQUIRES(mutex_);
+  Result<BlockRange> take_from_pack(OpenPack& pack, std::uint64_t count, Generation birth)
+      COWFS_REQUIRES(mutex_);
   void count_taken(State& state, const BlockRange& range) COWFS_REQUIRES(mutex_);
   void arrived(const BlockRange& range) COWFS_REQUIRES(mutex_);
-  Result<BlockRange> extend(ObjectNumber object, State& state, std::uint64_t first, std::uint64_t count) COWFS_REQUIRES(mutex_);
+  Result<BlockRange> extend(ObjectNumber object, State& state, std::uint64_t first,
+                            std::uint64_t count) COWFS_REQUIRES(mutex_);
   Result<void> flush_dead(Tree& store_tree, std::uint64_t checkpoint) COWFS_REQUIRES(mutex_);
   Result<void> flush_in_flight(Tree& store_tree) COWFS_REQUIRES(mutex_);
   void evict_states() COWFS_REQUIRES(mutex_);
@@ -135,19 +147,25 @@ class ObjectSpace {
   mutable Mutex mutex_;
   std::unordered_map<ObjectNumber, State> states_ COWFS_GUARDED_BY(mutex_);
   std::array<OpenPack, kOpenPackLimit> packs_ COWFS_GUARDED_BY(mutex_);
-  std::vector<ObjectNumber> left_open_ COWFS_GUARDED_BY(mutex_);  // objects that replay made, packs that an earlier session left
+  // objects that replay made, packs that an earlier session left
+  std::vector<ObjectNumber> left_open_ COWFS_GUARDED_BY(mutex_);
   std::uint64_t next_object_ COWFS_GUARDED_BY(mutex_) = 1;
-  std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) = 1;  // numbers below may be given out before the next checkpoint
-  std::uint64_t free_estimate_ COWFS_GUARDED_BY(mutex_) = 0;  // blocks that may be taken before the host is asked again
-  std::vector<BlockRange> dead_ COWFS_GUARDED_BY(mutex_);     // count 0: the whole object
+  std::uint64_t object_limit_ COWFS_GUARDED_BY(mutex_) =
+      1;  // numbers below may be given out before the next checkpoint
+  std::uint64_t free_estimate_ COWFS_GUARDED_BY(mutex_) =
+      0;  // blocks that may be taken before the host is asked again
+  std::vector<BlockRange> dead_ COWFS_GUARDED_BY(mutex_);  // count 0: the whole object
   std::vector<BlockRange> abandoned_ COWFS_GUARDED_BY(mutex_);
   std::set<ObjectNumber> to_freeze_ COWFS_GUARDED_BY(mutex_);
-  std::map<BlockPlace, std::uint64_t> in_flight_ COWFS_GUARDED_BY(mutex_);  // taken, not yet in a committed extent: count
-  std::vector<PendingFree> in_flight_stored_ COWFS_GUARDED_BY(mutex_);      // as the last checkpoint recorded it
+  // taken, not yet in a committed extent: count
+  std::map<BlockPlace, std::uint64_t> in_flight_ COWFS_GUARDED_BY(mutex_);
+  // as the last checkpoint recorded it
+  std::vector<PendingFree> in_flight_stored_ COWFS_GUARDED_BY(mutex_);
   std::uint64_t evictions_ COWFS_GUARDED_BY(mutex_) = 0;
 
   mutable Mutex dirty_mutex_;  // leaf
-  std::unordered_map<ObjectNumber, std::uint64_t> dirty_ COWFS_GUARDED_BY(dirty_mutex_);  // bytes since writeback was started
+  // bytes since writeback was started
+  std::unordered_map<ObjectNumber, std::uint64_t> dirty_ COWFS_GUARDED_BY(dirty_mutex_);
 };
 
 }  // namespace cowfs

@@ -13,7 +13,8 @@ namespace {
 
 Superblock new_superblock(const FormatOptions& options) {
   std::random_device device;
-  std::mt19937_64 generator(options.seed ? *options.seed : (std::uint64_t{device()} << 32 | device()));
+  std::mt19937_64 generator(options.seed ? *options.seed
+                                         : (std::uint64_t{device()} << 32 | device()));
   Superblock s;
   for (auto& byte : s.store_id) byte = static_cast<std::uint8_t>(generator());
   s.name_seed = generator();
@@ -23,17 +24,19 @@ Superblock new_superblock(const FormatOptions& options) {
 }
 
 // The store's bitmaps as one checkpoint has them.
-Result<void> scan_bitmaps(StoreCore& core, NodePointer root,
-                          const std::function<bool(std::uint64_t segment, std::string_view bits)>& take) {
+Result<void> scan_bitmaps(
+    StoreCore& core, NodePointer root,
+    const std::function<bool(std::uint64_t segment, std::string_view bits)>& take) {
   TreeRoot tree_root{root, Generation{0}};
   bool sound = true;
-  COWFS_TRY(Tree(core, tree_root).scan(key_of(kStoreKeyInode, KeyKind::kNodeSegment).take(),
-                                       [&](std::string_view key, std::string_view value) {
-                                         if (kind_of(key) != KeyKind::kNodeSegment) return false;
-                                         ByteReader rest(rest_of(key));
-                                         sound = take(rest.be<std::uint64_t>(), value);
-                                         return sound;
-                                       }));
+  COWFS_TRY(Tree(core, tree_root)
+                .scan(key_of(kStoreKeyInode, KeyKind::kNodeSegment).take(),
+                      [&](std::string_view key, std::string_view value) {
+                        if (kind_of(key) != KeyKind::kNodeSegment) return false;
+                        ByteReader rest(rest_of(key));
+                        sound = take(rest.be<std::uint64_t>(), value);
+                        return sound;
+                      }));
   if (!sound) return fail(ErrorCode::kCorrupted, "a bitmap of the node array makes no sense");
   return {};
 }
@@ -56,7 +59,8 @@ Result<void> check_segments(Storage& storage, std::uint64_t count) {
   COWFS_ASSIGN(const auto present, storage.list(ArrayKind::kNodes));
   for (std::uint64_t segment = 0; segment < count; ++segment) {
     if (std::ranges::binary_search(present, segment)) continue;
-    return fail(ErrorCode::kCorrupted, to_string({ArrayKind::kNodes, segment}) + " is missing from the store");
+    return fail(ErrorCode::kCorrupted,
+                to_string({ArrayKind::kNodes, segment}) + " is missing from the store");
   }
   return {};
 }
@@ -75,8 +79,9 @@ Result<void> adopt(StoreCore& core, const Superblock& superblock) {
   COWFS_TRY(check_segments(*core.storage, superblock.node_segments));
   core.nodes.set_segment_count(superblock.node_segments);
   core.objects.restore(superblock);
-  COWFS_TRY(scan_bitmaps(core, superblock.root,
-                         [&](std::uint64_t segment, std::string_view bits) { return core.nodes.load_bitmap(segment, bits); }));
+  COWFS_TRY(scan_bitmaps(core, superblock.root, [&](std::uint64_t segment, std::string_view bits) {
+    return core.nodes.load_bitmap(segment, bits);
+  }));
   COWFS_TRY(core.objects.load_in_flight(core.store_tree()));
   return load_volumes(core);
 }
@@ -93,7 +98,8 @@ Result<void> redo(StoreCore& core, JournalReader& journal) {
   ExclusiveLock lock(core.tree_lock);
   if (core.omits(Omit::kReplayLimit)) journal.count_everything();
   core.replaying = true;
-  COWFS_TRY(journal.replay([&](const JournalRecord& record) { return replay_record(core, record); }));
+  COWFS_TRY(
+      journal.replay([&](const JournalRecord& record) { return replay_record(core, record); }));
   COWFS_TRY(core.objects.give_back_in_flight(core.store_tree()));
   core.group_commit.note_logged(journal.last());
   if (core.checksums.enabled() && !core.superblock.clean) {
@@ -106,8 +112,9 @@ Result<void> redo(StoreCore& core, JournalReader& journal) {
   return {};
 }
 
-// Puts a store that is opened for writing in order: packs end where the last record says, files that nobody knows go, volumes
-// that were deleted while in use are reclaimed; and a checkpoint reserves the numbers of this session.
+// Puts a store that is opened for writing in order: packs end where the last record says, files
+// that nobody knows go, volumes that were deleted while in use are reclaimed; and a checkpoint
+// reserves the numbers of this session.
 Result<void> recover(StoreCore& core) {
   const bool clean = core.superblock.clean || core.omits(Omit::kPacksClosed);
   if (!clean) core.objects.set_cut_on_growth();
@@ -128,11 +135,14 @@ Result<void> recover(StoreCore& core) {
 
 Result<void> Store::format(Storage& storage, const FormatOptions& options) {
   COWFS_TRY(storage.create({ArrayKind::kSuperblock, 0}));
-  // The storage is borrowed: a core wants one of its own, so format works on the parts that it needs.
+  // The storage is borrowed: a core wants one of its own, so format works on the parts that it
+  // needs.
   struct Space final : NodeSpace {
     explicit Space(Storage& s) : nodes(s, 0) {}
     Result<NodeRef> load(NodePointer pointer) override { return nodes.load(pointer); }
-    Result<NodeRef> allocate(unsigned level) override { return nodes.allocate(level, Generation{1}); }
+    Result<NodeRef> allocate(unsigned level) override {
+      return nodes.allocate(level, Generation{1});
+    }
     Generation fresh_after() const override { return Generation{0}; }
     Result<bool> shared(NodeId) override { return false; }
     void add_reference(NodeId) override {}
@@ -152,7 +162,8 @@ Result<void> Store::format(Storage& storage, const FormatOptions& options) {
   Tree tree(space, store_root);
   COWFS_TRY(tree.put(volume_key(kMainVolume), encode_volume(main)));
   // The tree is one leaf: putting the bitmap changes no bit of it.
-  COWFS_TRY(tree.put(key_of(kStoreKeyInode, KeyKind::kNodeSegment).be(std::uint64_t{0}).take(), space.nodes.bitmap(0)));
+  COWFS_TRY(tree.put(key_of(kStoreKeyInode, KeyKind::kNodeSegment).be(std::uint64_t{0}).take(),
+                     space.nodes.bitmap(0)));
   superblock.checkpoint = 1;
   superblock.generation = Generation{1};
   superblock.root = store_root.root;
@@ -165,23 +176,28 @@ Result<void> Store::format(Storage& storage, const FormatOptions& options) {
   return storage.sync_names(ArrayKind::kSuperblock);
 }
 
-Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage, const StoreOptions& options) {
+Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage,
+                                           const StoreOptions& options) {
   COWFS_ASSIGN(SuperblockSlots slots, read_superblocks(*storage));
   Superblock& newest = slots.valid.front();
   newest.clean = newest.clean && !slots.damaged;  // the damaged one may have come after it
   if (newest.read_only_compatible & ~kKnownReadOnlyCompatible && !options.read_only) {
-    return fail(ErrorCode::kNotAStore, "the store uses features of a newer version: it can only be mounted read-only");
+    return fail(ErrorCode::kNotAStore,
+                "the store uses features of a newer version: it can only be mounted read-only");
   }
   auto core = std::make_unique<StoreCore>(std::move(storage), options);
   auto adopted = adopt(*core, newest);
   if (!adopted) return fail(adopted.error());
-  if (slots.valid.size() > 1 && !core->omits(Omit::kOtherSlotHeld)) hold_other_slot(*core, slots.valid[1]);
+  if (slots.valid.size() > 1 && !core->omits(Omit::kOtherSlotHeld))
+    hold_other_slot(*core, slots.valid[1]);
   core->nodes.demand_use();
-  COWFS_ASSIGN(JournalReader journal, JournalReader::open(*core->storage, newest.store_id, newest.journal));
+  COWFS_ASSIGN(JournalReader journal,
+               JournalReader::open(*core->storage, newest.store_id, newest.journal));
   COWFS_TRY(redo(*core, journal));
   if (!options.read_only) {
     const std::uint64_t needed_from = slots.valid.back().journal.sequence;
-    COWFS_TRY(core->journal.begin(newest.store_id, journal.last(), journal.next_session(), journal.segments(needed_from)));
+    COWFS_TRY(core->journal.begin(newest.store_id, journal.last(), journal.next_session(),
+                                  journal.segments(needed_from)));
     COWFS_TRY(recover(*core));
     if (options.background) {
       core->checkpointer.start(options.commit_interval);

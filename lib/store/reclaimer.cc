@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t kNodesAStep = 64;
 constexpr std::size_t kFreesAStep = 512;
-constexpr int kMostIdleRounds = 8;  // of checkpoints without anything given back: what is pending becomes ripe after two
+// of checkpoints without anything given back: what is pending becomes ripe after two
+constexpr int kMostIdleRounds = 8;
 
 std::string kind_prefix(KeyKind kind) { return key_of(kStoreKeyInode, kind).take(); }
 
@@ -91,11 +92,12 @@ Result<bool> Reclaimer::drop_some_nodes() {
   COWFS_TRY(core_.check_writable());
   Tree tree = core_.store_tree();
   std::vector<DroppedNode> items;
-  COWFS_TRY(tree.scan(kind_prefix(KeyKind::kDroppedNode), [&](std::string_view key, std::string_view value) {
-    const auto item = decode_dropped_node(key, value);
-    if (item) items.push_back(*item);
-    return item && items.size() < kNodesAStep;
-  }));
+  COWFS_TRY(tree.scan(kind_prefix(KeyKind::kDroppedNode),
+                      [&](std::string_view key, std::string_view value) {
+                        const auto item = decode_dropped_node(key, value);
+                        if (item) items.push_back(*item);
+                        return item && items.size() < kNodesAStep;
+                      }));
   if (items.empty()) return false;
   (void)core_.nodes.ensure_free(kNodesPerSegment / 4);
   core_.changed = true;
@@ -112,7 +114,8 @@ Result<bool> Reclaimer::drop_some_nodes() {
 Result<void> Reclaimer::drop_references(Tree& tree, NodePointer pointer, std::uint64_t references) {
   COWFS_ASSIGN(const std::uint64_t counted, core_.node_counts.get(tree, pointer.id));
   if (references > counted) {
-    return fail(ErrorCode::kCorrupted, "node " + std::to_string(raw(pointer.id)) + " loses more references than it has");
+    return fail(ErrorCode::kCorrupted,
+                "node " + std::to_string(raw(pointer.id)) + " loses more references than it has");
   }
   if (references < counted) {
     core_.node_counts.drop(pointer.id, references);
@@ -128,7 +131,8 @@ Result<void> Reclaimer::drop_node(Tree& tree, NodePointer pointer) {
   if (node->is_leaf()) {
     core_.count_leaf(*node, false);
   } else {
-    for (std::size_t slot = 0; slot < node->count(); ++slot) COWFS_TRY(add_dropped(tree, node->level() - 1, node->child(slot)));
+    for (std::size_t slot = 0; slot < node->count(); ++slot)
+      COWFS_TRY(add_dropped(tree, node->level() - 1, node->child(slot)));
   }
   core_.nodes.free(pointer, core_.next_checkpoint());
   return {};
@@ -138,15 +142,19 @@ Result<Reclaimer::Batch> Reclaimer::next_batch() {
   Batch batch;
   SharedLock lock(core_.tree_lock);
   const std::uint64_t durable = core_.held.free_below(core_.superblock.checkpoint);
-  COWFS_TRY(core_.store_tree().scan(kind_prefix(KeyKind::kPendingFree), [&](std::string_view key, std::string_view value) {
-    const auto pending = decode_pending_free(key, value);
-    // (The journal alone would do: it leads the older slot past the release. Bytes are kept all the same, for a slot without a journal.)
-    if (!pending || pending->checkpoint >= durable) return false;
-    batch.items.push_back(*pending);
-    if (pending->range.count == 0) batch.removals.insert(pending->range.object);
-    else batch.punches.push_back(*pending);
-    return batch.items.size() < kFreesAStep;
-  }));
+  COWFS_TRY(core_.store_tree().scan(kind_prefix(KeyKind::kPendingFree),
+                                    [&](std::string_view key, std::string_view value) {
+                                      const auto pending = decode_pending_free(key, value);
+                                      // (The journal alone would do: it leads the older slot past
+                                      // the release. Bytes are kept all the same, for a slot
+                                      // without a journal.)
+                                      if (!pending || pending->checkpoint >= durable) return false;
+                                      batch.items.push_back(*pending);
+                                      if (pending->range.count == 0)
+                                        batch.removals.insert(pending->range.object);
+                                      else batch.punches.push_back(*pending);
+                                      return batch.items.size() < kFreesAStep;
+                                    }));
   return batch;
 }
 
@@ -170,8 +178,10 @@ Result<void> Reclaimer::give_back(const Batch& batch) {
   for (const PendingFree& item : batch.punches) {
     const BlockRange& range = item.range;
     if (batch.removals.contains(range.object)) continue;
-    auto punched = core_.storage->punch({ArrayKind::kObject, raw(range.object)}, range.first * kBlockSize, range.count * kBlockSize);
-    const bool harmless = punched || punched.error().code == ErrorCode::kNotFound || punched.error().code == ErrorCode::kNotSupported;
+    auto punched = core_.storage->punch({ArrayKind::kObject, raw(range.object)},
+                                        range.first * kBlockSize, range.count * kBlockSize);
+    const bool harmless = punched || punched.error().code == ErrorCode::kNotFound ||
+                          punched.error().code == ErrorCode::kNotSupported;
     if (!harmless) return punched;
   }
   return {};
@@ -196,7 +206,8 @@ Result<void> Reclaimer::forget_batch(const Batch& batch) {
   ExclusiveLock lock(core_.tree_lock);
   Tree tree = core_.store_tree();
   for (const PendingFree& item : batch.items) COWFS_TRY(tree.erase(pending_free_key(item)));
-  for (const ObjectNumber object : batch.removals) COWFS_TRY(core_.objects.object_removed(tree, object));
+  for (const ObjectNumber object : batch.removals)
+    COWFS_TRY(core_.objects.object_removed(tree, object));
   core_.changed = true;
   return {};
 }
@@ -229,7 +240,8 @@ Result<void> Reclaimer::run_to_end() {
     COWFS_TRY(core_.checkpointer.force());
     SharedLock lock(core_.tree_lock);
     COWFS_ASSIGN(const std::uint64_t left, pending());
-    if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush()) return {};
+    if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush())
+      return {};
     if (std::exchange(left_before, left) != left) idle = 0;
   }
   return fail(ErrorCode::kCorrupted, "something is to be given back and never can be");

@@ -1,4 +1,5 @@
-// Gives back what nobody wants any more, in the background, in small steps that go on after a restart.
+// Gives back what nobody wants any more, in the background, in small steps that go on after a
+// restart.
 //
 // Two lists in the store's tree say what is left to do:
 //   dropped nodes   one reference to this node is to be dropped; if it was the last, the same goes for its children (or, of a leaf, the blocks
@@ -33,7 +34,8 @@ class Reclaimer {
   /// There may be something to do.
   void wake();
 
-  /// Begins the reclaim of a deleted volume that nobody pins: from now on its tree is gone. Tree lock exclusive.
+  /// Begins the reclaim of a deleted volume that nobody pins: from now on its tree is gone. Tree
+  /// lock exclusive.
   Result<void> begin_volume(VolumeId id);
 
   /// Does everything that is possible now, with the checkpoints that it waits for. Holding nothing.

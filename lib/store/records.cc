@@ -16,7 +16,8 @@ ByteWriter store_key(KeyKind kind) { return key_of(kStoreKeyInode, kind); }
 std::string volume_key(VolumeId id) { return store_key(KeyKind::kVolume).be(raw(id)).take(); }
 
 std::string encode_volume(const VolumeRecord& record) {
-  const std::uint32_t flags = (record.read_only ? kReadOnlyFlag : 0) | (record.has_orphans ? kOrphansFlag : 0);
+  const std::uint32_t flags =
+      (record.read_only ? kReadOnlyFlag : 0) | (record.has_orphans ? kOrphansFlag : 0);
   return ByteWriter()
       .bytes(encode_pointer(record.root.root))
       .le(raw(record.root.shared_at))
@@ -48,7 +49,9 @@ std::optional<VolumeRecord> decode_volume(std::string_view key, std::string_view
   return record;
 }
 
-std::string object_key(ObjectNumber object) { return store_key(KeyKind::kObject).be(raw(object)).take(); }
+std::string object_key(ObjectNumber object) {
+  return store_key(KeyKind::kObject).be(raw(object)).take();
+}
 
 std::string encode_object(const ObjectRecord& record) {
   return ByteWriter()
@@ -82,7 +85,8 @@ std::optional<ObjectRecord> decode_object(std::string_view value) {
   reader.le<std::uint32_t>();
   record.inode = InodeNumber{reader.le<std::uint64_t>()};
   reader.le<std::uint64_t>();
-  if (!reader.done() || kind > 1 || encoding != 0 || record.live_blocks > record.end_blocks) return std::nullopt;
+  if (!reader.done() || kind > 1 || encoding != 0 || record.live_blocks > record.end_blocks)
+    return std::nullopt;
   return record;
 }
 
@@ -103,15 +107,22 @@ std::optional<BlockCountRun> decode_block_count(std::string_view key, std::strin
   run.range.first = rest.be<std::uint64_t>();
   run.range.count = reader.le<std::uint64_t>();
   run.references = reader.le<std::uint32_t>();
-  if (!rest.done() || !reader.done() || run.range.count == 0 || run.references < 2) return std::nullopt;
+  if (!rest.done() || !reader.done() || run.range.count == 0 || run.references < 2)
+    return std::nullopt;
   return run;
 }
 
 std::string pending_free_key(const PendingFree& pending) {
-  return store_key(KeyKind::kPendingFree).be(pending.checkpoint).be(raw(pending.range.object)).be(pending.range.first).take();
+  return store_key(KeyKind::kPendingFree)
+      .be(pending.checkpoint)
+      .be(raw(pending.range.object))
+      .be(pending.range.first)
+      .take();
 }
 
-std::string encode_pending_free(const PendingFree& pending) { return ByteWriter().le(pending.range.count).take(); }
+std::string encode_pending_free(const PendingFree& pending) {
+  return ByteWriter().le(pending.range.count).take();
+}
 
 std::optional<PendingFree> decode_pending_free(std::string_view key, std::string_view value) {
   if (kind_of(key) != KeyKind::kPendingFree) return std::nullopt;
@@ -135,9 +146,11 @@ std::string encode_dropped_node(NodePointer pointer, std::uint32_t references) {
 }
 
 std::optional<DroppedNode> decode_dropped_node(std::string_view key, std::string_view value) {
-  if (kind_of(key) != KeyKind::kDroppedNode || value.size() != kNodePointerSize + 4) return std::nullopt;
+  if (kind_of(key) != KeyKind::kDroppedNode || value.size() != kNodePointerSize + 4)
+    return std::nullopt;
   ByteReader reader(value.substr(kNodePointerSize));
-  return DroppedNode{std::string(key), decode_pointer(value.substr(0, kNodePointerSize)), reader.le<std::uint32_t>()};
+  return DroppedNode{std::string(key), decode_pointer(value.substr(0, kNodePointerSize)),
+                     reader.le<std::uint32_t>()};
 }
 
 }  // namespace cowfs

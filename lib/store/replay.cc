@@ -4,15 +4,17 @@ namespace cowfs {
 namespace {
 
 std::unexpected<Error> misfit(const JournalRecord& record) {
-  return fail(ErrorCode::kCorrupted,
-              "the journal is damaged: record " + std::to_string(record.sequence) + " does not fit the store");
+  return fail(ErrorCode::kCorrupted, "the journal is damaged: record " +
+                                         std::to_string(record.sequence) +
+                                         " does not fit the store");
 }
 
 // Numbers that a later session than the slot's gave out lie above what the slot reserved.
 void note_inode(StoreCore& core, std::string_view key) {
   if (kind_of(key) != KeyKind::kInode) return;
   const auto inode = ByteReader(key).be<std::uint64_t>();
-  if (inode >= core.next_inode) core.next_inode = core.inode_limit = std::min(inode + kNumberStep, kInodeLimit);
+  if (inode >= core.next_inode)
+    core.next_inode = core.inode_limit = std::min(inode + kNumberStep, kInodeLimit);
 }
 
 Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
@@ -30,7 +32,8 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
     taken.push_back(blocks.range);
   }
   if (!core.omits(Omit::kRecoveredDataSynced)) {
-    // The process may have died before it made them durable, and this one would not know that they are not.
+    // The process may have died before it made them durable, and this one would not know that they
+    // are not.
     for (const BlockRange& range : taken) core.objects.mark_dirty(range.object);
     for (const BlockRange& range : transaction.retained()) core.objects.mark_dirty(range.object);
     for (const ObjectNumber object : transaction.overwritten()) core.objects.mark_dirty(object);
@@ -46,8 +49,10 @@ Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
   const bool forks = entry->action == VolumeAction::kFork;
   VolumeState* state = core.volumes.find(forks ? entry->parent : entry->id);
   const bool takes_name = forks || entry->action == VolumeAction::kRename;
-  const bool fits = state != nullptr && (!takes_name || (!state->deleted() && core.volumes.find(entry->name) == nullptr)) &&
-                    (!forks || core.volumes.find(entry->id) == nullptr);
+  const bool fits =
+      state != nullptr &&
+      (!takes_name || (!state->deleted() && core.volumes.find(entry->name) == nullptr)) &&
+      (!forks || core.volumes.find(entry->id) == nullptr);
   if (!fits) return misfit(record);
   core.apply_volume(*state, *entry);
   return {};
@@ -55,14 +60,16 @@ Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {
 
 Result<void> replay_object(StoreCore& core, const JournalRecord& record) {
   const auto entry = decode_logged_object(record.body);
-  if (!entry || entry->record.live_blocks != 0 || entry->record.end_blocks != 0) return misfit(record);
+  if (!entry || entry->record.live_blocks != 0 || entry->record.end_blocks != 0)
+    return misfit(record);
   return core.objects.created_again(core.store_tree(), entry->object, entry->record);
 }
 
 }  // namespace
 
 Result<void> replay_record(StoreCore& core, const JournalRecord& record) {
-  // Births of extents and the ages of forks are compared with generations: they must be what they were.
+  // Births of extents and the ages of forks are compared with generations: they must be what they
+  // were.
   if (raw(record.generation) > core.generation) core.generation = raw(record.generation);
   ++core.replayed;
   switch (record.type) {

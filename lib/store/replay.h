@@ -1,7 +1,8 @@
 // Applies one journal record to a store that is being opened.
 //
-// Through the code that normal operation uses (StoreCore::prepare, apply, apply_volume); a record decides nothing, so the same records on
-// the same checkpoint give the same store. The tree lock is held exclusively.
+// Through the code that normal operation uses (StoreCore::prepare, apply, apply_volume); a record
+// decides nothing, so the same records on the same checkpoint give the same store. The tree lock is
+// held exclusively.
 #pragma once
 
 #include "lib/journal/record.h"

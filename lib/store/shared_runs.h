@@ -1,4 +1,5 @@
-// Lets concurrent callers share runs of some work: each is served by any run that began after its call.
+// Lets concurrent callers share runs of some work: each is served by any run that began after its
+// call.
 //
 //     const auto ticket = runs.ticket();
 //     MutexLock one_at_a_time(running_);

@@ -26,8 +26,10 @@ Result<VolumeState*> find_named(const StoreCore& core, VolumeId id) {
 // Operation, epoch and views.
 
 Operation::Operation(Store& store) : core_(*store.core_) {
-  // Before anything is held: where checkpoints fall behind, or node numbers wait for them, the operation waits too.
-  if (core_.dirty_nodes > kDirtyNodesForWaiting || core_.nodes_are_scarce) (void)core_.checkpointer.sync();
+  // Before anything is held: where checkpoints fall behind, or node numbers wait for them, the
+  // operation waits too.
+  if (core_.dirty_nodes > kDirtyNodesForWaiting || core_.nodes_are_scarce)
+    (void)core_.checkpointer.sync();
   // Segments of the journal are ready again when two checkpoints have passed them.
   for (int i = 0; i < 2 && core_.journal_is_scarce; ++i) (void)core_.checkpointer.force();
   core_.gate.enter();
@@ -54,10 +56,13 @@ OverwriteGuard::~OverwriteGuard() {
   }
 }
 
-ReadView::ReadView(Store& store) COWFS_NO_THREAD_SAFETY_ANALYSIS : TreeView(*store.core_) { core_.tree_lock.lock_shared(); }
+ReadView::ReadView(Store& store) COWFS_NO_THREAD_SAFETY_ANALYSIS : TreeView(*store.core_) {
+  core_.tree_lock.lock_shared();
+}
 ReadView::~ReadView() COWFS_NO_THREAD_SAFETY_ANALYSIS { core_.tree_lock.unlock_shared(); }
 
-UpdateView::UpdateView(Store& store, const Operation&) COWFS_NO_THREAD_SAFETY_ANALYSIS : TreeView(*store.core_) {
+UpdateView::UpdateView(Store& store, const Operation&) COWFS_NO_THREAD_SAFETY_ANALYSIS
+    : TreeView(*store.core_) {
   core_.tree_lock.lock();
 }
 UpdateView::~UpdateView() COWFS_NO_THREAD_SAFETY_ANALYSIS { core_.tree_lock.unlock(); }
@@ -67,12 +72,14 @@ Result<std::optional<std::string>> TreeView::get(VolumeId volume, std::string_vi
   return Tree(core_, state->record.root).get(key);
 }
 
-Result<void> TreeView::scan(VolumeId volume, std::string_view from, const Tree::Visit& visit) const {
+Result<void> TreeView::scan(VolumeId volume, std::string_view from,
+                            const Tree::Visit& visit) const {
   COWFS_ASSIGN(VolumeState * state, find_state(core_, volume));
   return Tree(core_, state->record.root).scan(from, visit);
 }
 
-Result<std::optional<Tree::Item>> TreeView::find_at_or_below(VolumeId volume, std::string_view key) const {
+Result<std::optional<Tree::Item>> TreeView::find_at_or_below(VolumeId volume,
+                                                             std::string_view key) const {
   COWFS_ASSIGN(VolumeState * state, find_state(core_, volume));
   return Tree(core_, state->record.root).find_at_or_below(key);
 }
@@ -112,7 +119,8 @@ Result<void> check_targets(StoreCore& core, const Transaction& transaction) {
 }
 
 // What the record of a transaction needs to be durable with it.
-void note_needs(StoreCore& core, const Transaction& transaction, const std::vector<BlockRange>& taken) {
+void note_needs(StoreCore& core, const Transaction& transaction,
+                const std::vector<BlockRange>& taken) {
   for (const BlockRange& range : taken) core.group_commit.need(range.object);
   // Whoever syncs a copy syncs what its source overwrote in place before.
   for (const BlockRange& range : transaction.retained()) core.group_commit.need(range.object);
@@ -136,9 +144,11 @@ std::vector<BlockRange> blocks_taken_for(const StoreCore& core, const Transactio
 
 namespace {
 
-constexpr std::uint64_t kMostChecksumsOfARange = 16384;  // in a record; fallocate takes more, and writes nothing
+// in a record; fallocate takes more, and writes nothing
+constexpr std::uint64_t kMostChecksumsOfARange = 16384;
 
-Result<std::vector<TakenBlocks>> with_checksums(StoreCore& core, const std::vector<BlockRange>& taken) {
+Result<std::vector<TakenBlocks>> with_checksums(StoreCore& core,
+                                                const std::vector<BlockRange>& taken) {
   std::vector<TakenBlocks> blocks;
   for (const BlockRange& range : taken) {
     blocks.push_back({range, {}});
@@ -158,8 +168,9 @@ Result<void> UpdateView::commit(const Transaction& transaction) {
   const std::vector<BlockRange> taken = blocks_taken_for(core_, transaction);
   COWFS_ASSIGN(const std::vector<TakenBlocks> new_blocks, with_checksums(core_, taken));
   note_needs(core_, transaction, taken);
-  COWFS_ASSIGN(sequence_, core_.log(RecordType::kTransaction, encode_transaction(transaction, new_blocks),
-                                    transaction.request_id(), transaction.only_frees()));
+  COWFS_ASSIGN(sequence_,
+               core_.log(RecordType::kTransaction, encode_transaction(transaction, new_blocks),
+                         transaction.request_id(), transaction.only_frees()));
   auto applied = core_.apply(transaction, taken);
   if (applied) applied = core_.apply_some_checksums();
   if (!applied) core_.set_failed(applied.error());
@@ -209,16 +220,19 @@ std::vector<VolumeInfo> Store::list_volumes() const {
   return core_->volumes.named();
 }
 
-Result<VolumeInfo> Store::fork_volume(const RequestContext& context, VolumeId parent, std::string_view name, VolumeKind kind,
-                                      bool has_orphans, const std::function<bool()>& at_cut) {
+Result<VolumeInfo> Store::fork_volume(const RequestContext& context, VolumeId parent,
+                                      std::string_view name, VolumeKind kind, bool has_orphans,
+                                      const std::function<bool()>& at_cut) {
   COWFS_TRY(check_volume_name(name));
   COWFS_TRY(core_->check_writable());
   ClosedGate cut(core_->gate);
   if (at_cut) has_orphans = at_cut() || has_orphans;
   ExclusiveLock lock(core_->tree_lock);
   COWFS_ASSIGN(VolumeState * from, find_named(*core_, parent));
-  if (core_->volumes.find(name) != nullptr) return fail(ErrorCode::kExists, "there is a volume of this name already");
-  if (core_->next_volume >= kVolumeLimit) return fail(ErrorCode::kNoSpace, "the store has run out of volume ids");
+  if (core_->volumes.find(name) != nullptr)
+    return fail(ErrorCode::kExists, "there is a volume of this name already");
+  if (core_->next_volume >= kVolumeLimit)
+    return fail(ErrorCode::kNoSpace, "the store has run out of volume ids");
   COWFS_TRY(core_->nodes.ensure_free(kNodesKeptForDeletes));
   const LoggedVolume entry{.action = VolumeAction::kFork,
                            .id = VolumeId{core_->next_volume},
@@ -233,14 +247,17 @@ Result<VolumeInfo> Store::fork_volume(const RequestContext& context, VolumeId pa
   return core_->volumes.find(entry.id)->info();
 }
 
-Result<void> Store::rename_volume(const RequestContext& context, VolumeId id, std::string_view new_name) {
+Result<void> Store::rename_volume(const RequestContext& context, VolumeId id,
+                                  std::string_view new_name) {
   COWFS_TRY(check_volume_name(new_name));
   COWFS_TRY(core_->check_writable());
   ExclusiveLock lock(core_->tree_lock);
   COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
   if (state->record.name == new_name) return {};
-  if (core_->volumes.find(new_name) != nullptr) return fail(ErrorCode::kExists, "there is a volume of this name already");
-  const LoggedVolume entry{.action = VolumeAction::kRename, .id = id, .name = std::string(new_name)};
+  if (core_->volumes.find(new_name) != nullptr)
+    return fail(ErrorCode::kExists, "there is a volume of this name already");
+  const LoggedVolume entry{
+      .action = VolumeAction::kRename, .id = id, .name = std::string(new_name)};
   COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id));
   core_->apply_volume(*state, entry);
   return {};
@@ -253,7 +270,8 @@ Result<void> Store::delete_volume(const RequestContext& context, VolumeId id) {
     ExclusiveLock lock(core_->tree_lock);
     COWFS_ASSIGN(VolumeState * state, find_named(*core_, id));
     const LoggedVolume entry{.action = VolumeAction::kDelete, .id = id};
-    COWFS_TRY(core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id, true));
+    COWFS_TRY(
+        core_->log(RecordType::kVolume, encode_logged_volume(entry), context.request_id, true));
     core_->apply_volume(*state, entry);
     if (!core_->volumes.pinned(*state)) COWFS_TRY(core_->reclaimer.begin_volume(id));
   }
@@ -306,18 +324,21 @@ Result<std::vector<BlockRange>> Store::allocate(std::uint64_t count) {
   return core_->objects.allocate(count, birth_generation());
 }
 
-Result<ObjectNumber> Store::create_own_object(VolumeId volume, InodeNumber inode, std::uint32_t window) {
+Result<ObjectNumber> Store::create_own_object(VolumeId volume, InodeNumber inode,
+                                              std::uint32_t window) {
   COWFS_TRY(core_->check_writable());
   return core_->objects.create_own(volume, inode, window, birth_generation());
 }
 
-Result<BlockRange> Store::extend_own_object(ObjectNumber object, std::uint64_t first, std::uint64_t count) {
+Result<BlockRange> Store::extend_own_object(ObjectNumber object, std::uint64_t first,
+                                            std::uint64_t count) {
   COWFS_TRY(core_->check_writable());
-  return core_->objects.extend_own(object, first, count, [this](ObjectNumber wanted) -> Result<std::optional<ObjectRecord>> {
-    SharedLock lock(core_->tree_lock);
-    COWFS_ASSIGN(const auto value, core_->store_tree().get(object_key(wanted)));
-    return value ? decode_object(*value) : std::nullopt;
-  });
+  return core_->objects.extend_own(
+      object, first, count, [this](ObjectNumber wanted) -> Result<std::optional<ObjectRecord>> {
+        SharedLock lock(core_->tree_lock);
+        COWFS_ASSIGN(const auto value, core_->store_tree().get(object_key(wanted)));
+        return value ? decode_object(*value) : std::nullopt;
+      });
 }
 
 void Store::freeze_own_object(ObjectNumber object) { core_->objects.freeze_own(object); }
@@ -368,7 +389,8 @@ Result<void> Store::checkpoint() {
 }
 
 Result<Store::Held> Store::hold_checkpoint() {
-  // What is durable now is kept from here on, so that nothing of the next one can go before it is noted.
+  // What is durable now is kept from here on, so that nothing of the next one can go before it is
+  // noted.
   std::uint64_t first = 0;
   {
     SharedLock lock(core_->tree_lock);
@@ -407,7 +429,8 @@ StoreSpace Store::space_now() {
   {
     ExclusiveLock lock(core_->tree_lock);
     // With nodes at hand, so that a full host does not break it off.
-    const bool possible = core_->block_counts.pending() > 0 && core_->check_writable() && core_->nodes.ensure_free(kNodesPerSegment / 2);
+    const bool possible = core_->block_counts.pending() > 0 && core_->check_writable() &&
+                          core_->nodes.ensure_free(kNodesPerSegment / 2);
     if (possible) (void)core_->apply_block_counts();  // the store remembers an error
   }
   return space();
@@ -431,13 +454,15 @@ Result<void> Store::reclaim_now() { return core_->reclaimer.run_to_end(); }
 Result<void> Store::visit_checksums(const std::function<bool(const ChecksumItem&)>& visit) const {
   SharedLock lock(core_->tree_lock);
   bool sound = true;
-  COWFS_TRY(core_->store_tree().scan(checksum_key({}, 0), [&](std::string_view key, std::string_view value) {
-    if (kind_of(key) != KeyKind::kBlockChecksum) return false;
-    const auto item = decode_checksums(key, value);
-    sound = item.has_value();
-    return sound && visit(*item);
-  }));
-  return sound ? Result<void>{} : fail(ErrorCode::kCorrupted, "an item of checksums makes no sense");
+  COWFS_TRY(core_->store_tree().scan(checksum_key({}, 0),
+                                     [&](std::string_view key, std::string_view value) {
+                                       if (kind_of(key) != KeyKind::kBlockChecksum) return false;
+                                       const auto item = decode_checksums(key, value);
+                                       sound = item.has_value();
+                                       return sound && visit(*item);
+                                     }));
+  return sound ? Result<void>{}
+               : fail(ErrorCode::kCorrupted, "an item of checksums makes no sense");
 }
 
 Result<std::uint64_t> Store::block_references(ObjectNumber object, std::uint64_t block) const {

@@ -47,7 +47,8 @@ void StoreCore::set_failed(const Error& error) {
 Result<void> StoreCore::check_writable() const {
   if (options.read_only) return fail(ErrorCode::kReadOnly, "the store is mounted read-only");
   if (!failed) return {};
-  return fail(ErrorCode::kReadOnly, "the store takes no more changes after an error: " + failure_text());
+  return fail(ErrorCode::kReadOnly,
+              "the store takes no more changes after an error: " + failure_text());
 }
 
 std::string StoreCore::failure_text() const {
@@ -67,7 +68,8 @@ Result<std::uint64_t> StoreCore::append(const Journal::NewRecord& record) {
   return sequence;
 }
 
-Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body, std::uint64_t request_id, bool frees_space) {
+Result<std::uint64_t> StoreCore::log(RecordType type, std::string_view body,
+                                     std::uint64_t request_id, bool frees_space) {
   COWFS_ASSIGN(const std::uint64_t sequence,
                append({type, Generation{generation.load()}, request_id, body, frees_space}));
   group_commit.note_logged(sequence);
@@ -84,7 +86,8 @@ Result<std::uint64_t> StoreCore::log_declaration(std::string_view body) {
 
 Result<void> StoreCore::apply_some_checksums() {
   constexpr std::size_t kAtOnce = 64;
-  if (checksums.pending() <= kChecksumItemsForApply || !nodes.ensure_free(kNodesKeptForDeletes)) return {};
+  if (checksums.pending() <= kChecksumItemsForApply || !nodes.ensure_free(kNodesKeptForDeletes))
+    return {};
   Tree tree = store_tree();
   return checksums.apply(tree, kAtOnce);
 }
@@ -92,7 +95,8 @@ Result<void> StoreCore::apply_some_checksums() {
 Result<void> StoreCore::apply_block_counts() {
   for (const BlockRange& range : objects.take_abandoned()) block_counts.drop(range);
   Tree tree = store_tree();
-  auto applied = block_counts.apply(tree, [&](const BlockRange& range) { return objects.blocks_died(tree, range); });
+  auto applied = block_counts.apply(
+      tree, [&](const BlockRange& range) { return objects.blocks_died(tree, range); });
   if (!applied) set_failed(applied.error());  // some of them are, and nobody knows which
   return applied;
 }
@@ -107,7 +111,8 @@ Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<Node
     height = std::max(height, pins.size() - before);
     if (change.value) added_bytes += change.key.size() + change.value->size();
   }
-  // Each node on a path can be copied, with a neighbour to merge with; new items split nodes that are at least a quarter full.
+  // Each node on a path can be copied, with a neighbour to merge with; new items split nodes that
+  // are at least a quarter full.
   const std::size_t needed = 2 * pins.size() + added_bytes / (kNodeSize / 4) + 2 * height + 2;
   const std::size_t kept = transaction.only_frees() || replaying ? 0 : kNodesKeptForDeletes;
   auto enough = nodes.ensure_free(needed + kept);
@@ -118,7 +123,8 @@ Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<Node
   return enough;
 }
 
-Result<void> StoreCore::apply(const Transaction& transaction, const std::vector<BlockRange>& taken) {
+Result<void> StoreCore::apply(const Transaction& transaction,
+                              const std::vector<BlockRange>& taken) {
   changed = true;
   for (const auto& change : transaction.changes()) {
     VolumeState* state = volumes.find(change.volume);
@@ -139,9 +145,7 @@ void StoreCore::apply_volume(VolumeState& volume, const LoggedVolume& entry) {
     case VolumeAction::kFork: return fork(volume, entry);
     case VolumeAction::kRename: return volumes.rename(volume, entry.name);
     case VolumeAction::kDelete: return volumes.remove_name(volume);
-    case VolumeAction::kOrphansErased:
-      volume.record.has_orphans = false;
-      volume.changed = true;
+    case VolumeAction::kOrphansErased: volume.record.has_orphans = false; volume.changed = true;
   }
 }
 

@@ -12,8 +12,9 @@
 //     checkpointer   writes checkpoints, in its thread or the caller's
 //     reclaimer      gives back what nobody wants
 //
-// `failed` is set when the store in memory can no longer be trusted to become durable (a sync failed, a change broke off in the middle):
-// from then on every change is refused, and what the last checkpoint holds stays as it is.
+// `failed` is set when the store in memory can no longer be trusted to become durable (a sync
+// failed, a change broke off in the middle): from then on every change is refused, and what the
+// last checkpoint holds stays as it is.
 #pragma once
 
 #include <atomic>
@@ -40,11 +41,15 @@
 
 namespace cowfs {
 
-inline constexpr std::size_t kDirtyNodesForCheckpoint = 8192;   // 32 MiB
-inline constexpr std::size_t kDirtyNodesForWaiting = 24576;     // 96 MiB: operations wait for the checkpoint
-inline constexpr std::size_t kBlockChangesForApply = 4096;  // gathered at most before they are applied
-inline constexpr std::size_t kChecksumItemsForApply = 1024;  // noted at most before some are put into the tree
-inline constexpr std::size_t kNodesKeptForDeletes = 2 * kNodesPerSegment;  // free nodes that only deletes and checkpoints may use
+inline constexpr std::size_t kDirtyNodesForCheckpoint = 8192;  // 32 MiB
+// 96 MiB: operations wait for the checkpoint
+inline constexpr std::size_t kDirtyNodesForWaiting = 24576;
+// gathered at most before they are applied
+inline constexpr std::size_t kBlockChangesForApply = 4096;
+// noted at most before some are put into the tree
+inline constexpr std::size_t kChecksumItemsForApply = 1024;
+// free nodes that only deletes and checkpoints may use
+inline constexpr std::size_t kNodesKeptForDeletes = 2 * kNodesPerSegment;
 
 class StoreCore final : public NodeSpace {
  public:
@@ -52,7 +57,9 @@ class StoreCore final : public NodeSpace {
 
   // NodeSpace.
   Result<NodeRef> load(NodePointer pointer) override { return nodes.load(pointer); }
-  Result<NodeRef> allocate(unsigned level) override { return nodes.allocate(level, Generation{generation.load()}); }
+  Result<NodeRef> allocate(unsigned level) override {
+    return nodes.allocate(level, Generation{generation.load()});
+  }
   Generation fresh_after() const override { return fresh_after_generation; }
   Result<bool> shared(NodeId id) override;
   void add_reference(NodeId id) override { node_counts.add(id); }
@@ -76,22 +83,27 @@ class StoreCore final : public NodeSpace {
 
   /// Appends a record to the journal, and remembers what its failure means.
   Result<std::uint64_t> append(const Journal::NewRecord& record);
-  /// Appends the record of a change; the tree lock is held exclusively, but for objects. Comes before the change in memory: after an error
-  /// there is none.
-  Result<std::uint64_t> log(RecordType type, std::string_view body, std::uint64_t request_id = 0, bool frees_space = false);
+  /// Appends the record of a change; the tree lock is held exclusively, but for objects. Comes
+  /// before the change in memory: after an error there is none.
+  Result<std::uint64_t> log(RecordType type, std::string_view body, std::uint64_t request_id = 0,
+                            bool frees_space = false);
 
   /// The same for a declaration of DeclaredOverwrites; the tree lock need not be held.
   Result<std::uint64_t> log_declaration(std::string_view body);
 
-  /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive. After an error the store takes no more changes.
+  /// Applies gathered counts of blocks, with what was abandoned; tree lock exclusive. After an
+  /// error the store takes no more changes.
   Result<void> apply_block_counts();
 
-  /// Puts some of the noted checksums into the store's tree where many wait and there is room; tree lock exclusive.
+  /// Puts some of the noted checksums into the store's tree where many wait and there is room; tree
+  /// lock exclusive.
   Result<void> apply_some_checksums();
 
-  /// Loads and reserves all that apply() needs: everything that can fail is done here, before the first change.
+  /// Loads and reserves all that apply() needs: everything that can fail is done here, before the
+  /// first change.
   Result<void> prepare(const Transaction& transaction, std::vector<NodeRef>& pins);
-  /// What a transaction does in memory; also in replay. `taken`: the blocks that were on their way to its extents.
+  /// What a transaction does in memory; also in replay. `taken`: the blocks that were on their way
+  /// to its extents.
   Result<void> apply(const Transaction& transaction, const std::vector<BlockRange>& taken);
   /// What is done to a volume (of a fork: the parent), in memory; also in replay.
   void apply_volume(VolumeState& volume, const LoggedVolume& entry);
@@ -119,7 +131,8 @@ class StoreCore final : public NodeSpace {
   bool changed = false;  // anything at all since the last checkpoint was taken
   bool replaying = false;
   std::uint64_t replayed = 0;  // journal records applied when the store was opened
-  std::uint64_t recomputed = 0;  // checksums that opening the store found outdated in ranges that were being overwritten
+  // checksums that opening the store found outdated in ranges that were being overwritten
+  std::uint64_t recomputed = 0;
 
   std::atomic<std::uint64_t> generation{1};
   std::atomic<std::uint64_t> next_inode{raw(kFirstFreeInode)};

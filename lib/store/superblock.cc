@@ -20,13 +20,24 @@ Error worse(const Error& a, const Error& b) { return a.code == ErrorCode::kCorru
 
 std::string encode_superblock(const Superblock& s) {
   ByteWriter writer;
-  writer.bytes(kMagic).le(s.version).le(static_cast<std::uint32_t>(kBlockSize)).le(static_cast<std::uint32_t>(kNodeSize));
+  writer.bytes(kMagic)
+      .le(s.version)
+      .le(static_cast<std::uint32_t>(kBlockSize))
+      .le(static_cast<std::uint32_t>(kNodeSize));
   writer.le(std::uint32_t{s.clean});
   writer.le(s.compatible).le(s.read_only_compatible).le(s.incompatible);
-  writer.bytes({reinterpret_cast<const char*>(s.store_id.data()), s.store_id.size()}).le(s.name_seed);
-  writer.le(static_cast<std::uint64_t>(s.created.seconds)).le(s.created.nanoseconds).le(s.next_volume);
+  writer.bytes({reinterpret_cast<const char*>(s.store_id.data()), s.store_id.size()})
+      .le(s.name_seed);
+  writer.le(static_cast<std::uint64_t>(s.created.seconds))
+      .le(s.created.nanoseconds)
+      .le(s.next_volume);
   writer.le(s.checkpoint).le(raw(s.generation)).bytes(encode_pointer(s.root));
-  writer.le(s.node_segments).le(s.next_object).le(s.object_limit).le(s.next_inode).le(s.inode_limit).le(s.live_blocks);
+  writer.le(s.node_segments)
+      .le(s.next_object)
+      .le(s.object_limit)
+      .le(s.next_inode)
+      .le(s.inode_limit)
+      .le(s.live_blocks);
   for (const std::uint64_t pack : s.open_packs) writer.le(pack);
   writer.le(s.journal.segment).le(s.journal.offset).le(s.journal.sequence);
   std::string bytes = writer.take();
@@ -45,10 +56,12 @@ Result<Superblock> decode_superblock(std::string_view bytes) {
   s.version = reader.le<std::uint32_t>();
   std::uint64_t sum = 0;
   std::memcpy(&sum, bytes.data() + kChecksumAt, sizeof sum);
-  if (sum != checksum(bytes)) return fail(ErrorCode::kCorrupted, "the superblock is damaged (checksum mismatch)");
+  if (sum != checksum(bytes))
+    return fail(ErrorCode::kCorrupted, "the superblock is damaged (checksum mismatch)");
   if (s.version != kFormatVersion) {
     return fail(ErrorCode::kNotAStore, "the store has format version " + std::to_string(s.version) +
-                                           ", this program knows version " + std::to_string(kFormatVersion));
+                                           ", this program knows version " +
+                                           std::to_string(kFormatVersion));
   }
   const auto block_size = reader.le<std::uint32_t>();
   const auto node_size = reader.le<std::uint32_t>();
@@ -74,9 +87,11 @@ Result<Superblock> decode_superblock(std::string_view bytes) {
   s.journal.segment = reader.le<std::uint64_t>();
   s.journal.offset = reader.le<std::uint64_t>();
   s.journal.sequence = reader.le<std::uint64_t>();
-  const bool sound = reader.ok() && block_size == kBlockSize && node_size == kNodeSize && s.checkpoint > 0 &&
-                     s.node_segments > 0 && s.node_segments < (std::uint64_t{1} << 32) &&
-                     (s.journal.sequence > 0 || (s.incompatible & kFeatureJournal) == 0) && s.next_volume <= kVolumeLimit;
+  const bool sound = reader.ok() && block_size == kBlockSize && node_size == kNodeSize &&
+                     s.checkpoint > 0 && s.node_segments > 0 &&
+                     s.node_segments < (std::uint64_t{1} << 32) &&
+                     (s.journal.sequence > 0 || (s.incompatible & kFeatureJournal) == 0) &&
+                     s.next_volume <= kVolumeLimit;
   if (!sound) return fail(ErrorCode::kCorrupted, "the superblock holds impossible values");
   if (s.journal.sequence == 0) s.journal.sequence = 1;  // written before there was a journal
   s.incompatible |= kFeatureJournal;
@@ -107,7 +122,8 @@ Result<SuperblockSlots> read_superblocks(Storage& storage) {
     else error = error ? worse(*error, decoded.error()) : decoded.error();
   }
   // A newer version's slot beside an old one of ours: the store was taken over by a newer program.
-  if (error && error->code == ErrorCode::kNotAStore && error->text != kNoSuperblock) return fail(*error);
+  if (error && error->code == ErrorCode::kNotAStore && error->text != kNoSuperblock)
+    return fail(*error);
   if (slots.valid.empty()) return fail(*error);
   std::ranges::sort(slots.valid, std::greater{}, &Superblock::checkpoint);
   return slots;

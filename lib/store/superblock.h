@@ -1,14 +1,16 @@
-// The superblock: where a store's newest checkpoint begins. Two slots, written in turn, so that one is always whole.
+// The superblock: where a store's newest checkpoint begins. Two slots, written in turn, so that one
+// is always whole.
 //
-// Slot s lies at byte 4096 * s of the array `superblock` and has 512 bytes, which the host writes whole or not at all or so that the checksum
-// shows it. Checkpoint n is written to slot n mod 2. The bytes are drawn in docs/format.md.
+// Slot s lies at byte 4096 * s of the array `superblock` and has 512 bytes, which the host writes
+// whole or not at all or so that the checksum shows it. Checkpoint n is written to slot n mod 2.
+// The bytes are drawn in docs/format.md.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <span>
-#include <vector>
 #include <string>
+#include <vector>
 
 #include "lib/base/error.h"
 #include "lib/base/ids.h"
@@ -19,17 +21,19 @@
 
 namespace cowfs {
 
-inline constexpr std::size_t kSuperblockSize = 512;          // bytes
+inline constexpr std::size_t kSuperblockSize = 512;           // bytes
 inline constexpr std::size_t kSuperblockSlotDistance = 4096;  // bytes
 inline constexpr unsigned kSuperblockSlots = 2;
 inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::size_t kOpenPackLimit = 4;
-inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;  // numbers that may be given out between two checkpoints
+// numbers that may be given out between two checkpoints
+inline constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 20;
 
-// Features that this program knows. A store with an unknown incompatible feature is refused, with an unknown read-only compatible one
-// it opens read-only.
+// Features that this program knows. A store with an unknown incompatible feature is refused, with
+// an unknown read-only compatible one it opens read-only.
 inline constexpr std::uint64_t kFeatureJournal = 1;  // there may be a journal to replay
-inline constexpr std::uint64_t kFeatureDataChecksums = 2;  // blocks have checksums, also in the journal
+// blocks have checksums, also in the journal
+inline constexpr std::uint64_t kFeatureDataChecksums = 2;
 inline constexpr std::uint64_t kKnownIncompatible = kFeatureJournal | kFeatureDataChecksums;
 inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
 
@@ -45,8 +49,8 @@ struct Superblock {
   Generation generation{1};         // all nodes and extents of this checkpoint are at or below
   NodePointer root;                 // of the store's own tree
   std::uint64_t node_segments = 0;  // segments of the node array
-  // Numbers below `next_...` were given out when the checkpoint was made; until the slot is overwritten none at or above `..._limit`
-  // is.
+  // Numbers below `next_...` were given out when the checkpoint was made; until the slot is
+  // overwritten none at or above `..._limit` is.
   std::uint64_t next_object = 1;
   std::uint64_t object_limit = 1;
   std::uint64_t next_inode = raw(kFirstFreeInode);
@@ -59,14 +63,15 @@ struct Superblock {
 };
 
 std::string encode_superblock(const Superblock& superblock);
-/// kNotAStore: no superblock of ours, or a newer version (the text says which); kCorrupted: damaged.
+/// kNotAStore: no superblock of ours, or a newer version (the text says which); kCorrupted:
+/// damaged.
 Result<Superblock> decode_superblock(std::string_view bytes);
 
 Result<void> write_superblock(Storage& storage, const Superblock& superblock);
 
 struct SuperblockSlots {
   std::vector<Superblock> valid;  // newest first, one or two
-  bool damaged = false;           // a slot that was written once cannot be read: it may have been the newest
+  bool damaged = false;  // a slot that was written once cannot be read: it may have been the newest
 };
 
 /// Errors: kNotAStore where no slot has ever been ours, or the newest is of an unknown version or

@@ -1,10 +1,12 @@
-// One transaction: a set of puts and erases on volumes' trees and of references to blocks, all or nothing.
+// One transaction: a set of puts and erases on volumes' trees and of references to blocks, all or
+// nothing.
 //
-// It names blocks and decides nothing: the same transaction, applied to the same state, gives the same state. That is what the
-// journal holds and recovery replays.
+// It names blocks and decides nothing: the same transaction, applied to the same state, gives the
+// same state. That is what the journal holds and recovery replays.
 //
-// Block references: a block that Store::allocate gave out has one reference, which belongs to the extent that is put for
-// it. retain() adds one for each further extent that a clone puts; release() takes away the one of an extent (or a part of one) that is erased.
+// Block references: a block that Store::allocate gave out has one reference, which belongs to the
+// extent that is put for it. retain() adds one for each further extent that a clone puts; release()
+// takes away the one of an extent (or a part of one) that is erased.
 #pragma once
 
 #include <algorithm>
@@ -48,11 +50,13 @@ class Transaction {
   }
   /// Blocks of this object were written in place before this transaction, for it.
   void overwrote(ObjectNumber object) {
-    if (std::ranges::find(overwritten_, object) == overwritten_.end()) overwritten_.push_back(object);
+    if (std::ranges::find(overwritten_, object) == overwritten_.end())
+      overwritten_.push_back(object);
   }
   /// Nothing but times follows from the writing in place: nobody else's sync has to wait for it.
   void only_overwrites() { only_overwrites_ = true; }
-  /// Lets this transaction change a read-only volume: for orphans that were forked with it, nothing else.
+  /// Lets this transaction change a read-only volume: for orphans that were forked with it, nothing
+  /// else.
   void allow_read_only() { allow_read_only_ = true; }
   /// Frees things only: it may use the space that is kept back for deletes.
   void frees_space() { frees_space_ = true; }

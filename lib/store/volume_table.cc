@@ -49,7 +49,8 @@ bool VolumeTable::pinned(const VolumeState& state) const {
 }
 
 Result<void> check_volume_name(std::string_view name) {
-  if (name.size() > kNameLimit) return fail(ErrorCode::kNameTooLong, "a volume's name has at most 255 bytes");
+  if (name.size() > kNameLimit)
+    return fail(ErrorCode::kNameTooLong, "a volume's name has at most 255 bytes");
   const bool reserved = name.empty() || name == "." || name == ".." || name == ".cowfs";
   if (reserved || name.find_first_of(std::string_view("/\0", 2)) != std::string_view::npos) {
     return fail(ErrorCode::kInvalidArgument, "this cannot be a volume's name");

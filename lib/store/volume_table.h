@@ -16,13 +16,14 @@
 namespace cowfs {
 
 struct VolumeState {
-  VolumeRecord record;  // an empty name: deleted
-  bool changed = false;  // the record in the store's tree is older
+  VolumeRecord record;     // an empty name: deleted
+  bool changed = false;    // the record in the store's tree is older
   std::uint64_t pins = 0;  // guarded by VolumeTable's pin lock
 
   bool deleted() const { return record.name.empty(); }
   VolumeInfo info() const {
-    return {record.id, record.parent, record.name, record.read_only, record.created, record.has_orphans};
+    return {record.id,        record.parent,  record.name,
+            record.read_only, record.created, record.has_orphans};
   }
 };
 

@@ -84,7 +84,9 @@ AclEntry& Acl::get(AclTag tag) {
   return *found;
 }
 
-AclEntry& Acl::group_class() { return get(find(AclTag::kMask) != nullptr ? AclTag::kMask : AclTag::kOwningGroup); }
+AclEntry& Acl::group_class() {
+  return get(find(AclTag::kMask) != nullptr ? AclTag::kMask : AclTag::kOwningGroup);
+}
 
 mode_t Acl::permissions() const {
   const AclEntry* mask = find(AclTag::kMask);
@@ -111,7 +113,8 @@ bool Acl::grants(const RequestContext& context, gid_t group, mode_t wanted) cons
   bool in_some_group = false;
   for (const AclEntry& entry : entries_) {
     const bool has_all = (entry.permissions & wanted) == wanted;
-    if (entry.tag == AclTag::kUser && entry.id == context.uid) return has_all && (most & wanted) == wanted;
+    if (entry.tag == AclTag::kUser && entry.id == context.uid)
+      return has_all && (most & wanted) == wanted;
     const bool is_group = entry.tag == AclTag::kOwningGroup || entry.tag == AclTag::kGroup;
     if (!is_group || !in_group(context, entry.tag == AclTag::kGroup ? entry.id : group)) continue;
     if (has_all) return (most & wanted) == wanted;
@@ -120,7 +123,8 @@ bool Acl::grants(const RequestContext& context, gid_t group, mode_t wanted) cons
   return !in_some_group && (find(AclTag::kOther)->permissions & wanted) == wanted;
 }
 
-Result<std::optional<Acl>> load_acl(const TreeView& view, VolumeId volume, InodeNumber inode, std::string_view name) {
+Result<std::optional<Acl>> load_acl(const TreeView& view, VolumeId volume, InodeNumber inode,
+                                    std::string_view name) {
   COWFS_ASSIGN(const auto value, load_attribute(view, volume, inode, name));
   if (!value) return std::optional<Acl>();
   auto acl = Acl::decode(*value);

@@ -35,8 +35,8 @@ Result<std::optional<std::string>> load_attribute(const TreeView& view, VolumeId
   COWFS_TRY(view.scan(volume, prefix, [&](std::string_view key, std::string_view chunk) {
     if (!has_prefix(key, prefix)) return false;
     ByteReader rest(key.substr(prefix.size()));
-    sound = rest.be<std::uint16_t>() == chunks && rest.done() &&
-            value.size() == chunks * kMaxValueSize;
+    sound =
+        rest.be<std::uint16_t>() == chunks && rest.done() && value.size() == chunks * kMaxValueSize;
     ++chunks;
     value.append(chunk);
     return sound && value.size() <= kAttributeValueLimit;

@@ -25,8 +25,8 @@ bool changes_anything(const AttributeChange& change) {
          change.modify_time || change.change_time;
 }
 
-/// Whether set-ID bits and capabilities go: on the kernel's word, and whenever the owner changes (POSIX
-/// chown; Linux does so for root too).
+/// Whether set-ID bits and capabilities go: on the kernel's word, and whenever the owner changes
+/// (POSIX chown; Linux does so for root too).
 bool drops_privileges(const AttributeChange& change) {
   return change.drop_privileges || change.uid || change.gid;
 }
@@ -90,8 +90,8 @@ Result<Attributes> Volume::set_attributes(const RequestContext& context, InodeNu
                                           const AttributeChange& change) {
   COWFS_TRY(check_times(change));
   if (!change.size) return change_record(*this, context, inode, change);
-  // A truncate may take several transactions. Privileges and permissions go before the data changes, so that a file
-  // never has its old rights and new content.
+  // A truncate may take several transactions. Privileges and permissions go before the data
+  // changes, so that a file never has its old rights and new content.
   {
     ReadView view(store_);
     COWFS_TRY(check_writable(view, store_, id_));

@@ -19,7 +19,8 @@ struct Attributes {
   uid_t uid = 0;
   gid_t gid = 0;
   std::uint64_t device = 0;  // of a device node
-  std::uint64_t size = 0;    // bytes; of a symbolic link its length; of a directory a figure that grows with its entries
+  std::uint64_t size = 0;    // bytes; of a symbolic link its length; of a directory a figure that
+                             // grows with its entries
   std::uint64_t blocks = 0;  // of 4 KiB that the file holds, shared ones included, holes not
   Timestamp access_time;     // moves with mtime or by utimensat only, as under noatime
   Timestamp modify_time;
@@ -35,7 +36,8 @@ struct AttributeChange {
   std::optional<Timestamp> access_time;
   std::optional<Timestamp> modify_time;
   std::optional<Timestamp> change_time;  // the time of the call where absent
-  bool drop_privileges = false;  // the kernel asks to clear setuid and setgid bits and file capabilities (truncate, chown)
+  bool drop_privileges = false;          // the kernel asks to clear setuid and setgid bits and file
+                                         // capabilities (truncate, chown)
 };
 
 /// One entry that readdir gives. `cookie` continues after it.

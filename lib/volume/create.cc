@@ -20,8 +20,9 @@ struct NewInode {
   bool open = false;
 };
 
-/// The mode that it gets below a setgid directory: directories hand the bit on; a file may not run with
-/// the group of a directory that its maker is not in (as the kernel does since 6.0, inode_sgid_strip).
+/// The mode that it gets below a setgid directory: directories hand the bit on; a file may not run
+/// with the group of a directory that its maker is not in (as the kernel does since 6.0,
+/// inode_sgid_strip).
 mode_t mode_below_setgid(const RequestContext& context, gid_t gid, mode_t mode) {
   if (S_ISDIR(mode)) return mode | S_ISGID;
   const bool runs_as_group = (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
@@ -46,10 +47,10 @@ InodeRecord new_record(const RequestContext& context, const InodeRecord& directo
   return record;
 }
 
-/// What the directory's default list, or else the umask, leaves of the mode; and the lists that a new inode gets (acl(5), "Object
-/// creation and default ACLs").
-Result<void> inherit_acl(VolumeChange& change, const Volume& volume, const RequestContext& context, InodeNumber directory,
-                         InodeNumber inode, InodeRecord& record) {
+/// What the directory's default list, or else the umask, leaves of the mode; and the lists that a
+/// new inode gets (acl(5), "Object creation and default ACLs").
+Result<void> inherit_acl(VolumeChange& change, const Volume& volume, const RequestContext& context,
+                         InodeNumber directory, InodeNumber inode, InodeRecord& record) {
   if (record.is_symlink()) return {};
   COWFS_ASSIGN(auto list, load_acl(change.view(), volume.id(), directory, kDefaultAclAttribute));
   if (!list) {
@@ -73,8 +74,8 @@ void put_target(Transaction& transaction, VolumeId volume, InodeNumber inode,
   }
 }
 
-Result<Attributes> make_named(Volume& volume, const RequestContext& context,
-                              InodeNumber directory, std::string_view name, const NewInode& what) {
+Result<Attributes> make_named(Volume& volume, const RequestContext& context, InodeNumber directory,
+                              std::string_view name, const NewInode& what) {
   VolumeChange change(volume, context);
   COWFS_TRY(change.check_writable());
   COWFS_ASSIGN(const InodeRecord* parent, change.directory(directory));

@@ -87,7 +87,8 @@ Result<std::string> Volume::path_of(InodeNumber directory) {
 std::string describe_file(Store& store, VolumeId volume, InodeNumber inode) {
   ReadView view(store);
   const auto info = view.volume(volume);
-  const std::string where = info && !info->name.empty() ? info->name : "volume " + std::to_string(raw(volume));
+  const std::string where =
+      info && !info->name.empty() ? info->name : "volume " + std::to_string(raw(volume));
   const auto path = path_in(view, volume, inode);
   return where + (path ? ":/" + *path : ":inode " + std::to_string(raw(inode)));
 }

@@ -1,6 +1,6 @@
-// Up the tree of directories: parents, ancestors, paths. Walks, never recurses; a circle in a damaged
-// store is found (Brent, "An improved Monte Carlo factorization algorithm", BIT 20, 1980) and is
-// kCorrupted.
+// Up the tree of directories: parents, ancestors, paths. Walks, never recurses; a circle in a
+// damaged store is found (Brent, "An improved Monte Carlo factorization algorithm", BIT 20, 1980)
+// and is kCorrupted.
 #pragma once
 
 #include <functional>
@@ -15,17 +15,18 @@ namespace cowfs {
 /// removed.
 Result<InodeNumber> parent_in(const TreeView& view, VolumeId volume, InodeNumber directory);
 
-/// Calls visit(child, its name in its parent, the parent) for `directory` and its ancestors below the
-/// root, until it returns false.
+/// Calls visit(child, its name in its parent, the parent) for `directory` and its ancestors below
+/// the root, until it returns false.
 using VisitAncestor = std::function<bool(InodeNumber child, const ParentItem& parent)>;
 Result<void> walk_up(const TreeView& view, VolumeId volume, InodeNumber directory,
                      const VisitAncestor& visit);
 
-/// For messages: "main:/a/b" by the first of an inode's names, or "main:inode 42" where it has none. Takes the tree lock.
+/// For messages: "main:/a/b" by the first of an inode's names, or "main:inode 42" where it has
+/// none. Takes the tree lock.
 std::string describe_file(Store& store, VolumeId volume, InodeNumber inode);
 
-/// The child of `ancestor` through which `directory` lies below it: `directory` itself where they are
-/// parent and child. Nothing where it does not lie below.
+/// The child of `ancestor` through which `directory` lies below it: `directory` itself where they
+/// are parent and child. Nothing where it does not lie below.
 Result<std::optional<InodeNumber>> branch_below(const TreeView& view, VolumeId volume,
                                                 InodeNumber ancestor, InodeNumber directory);
 

@@ -1,5 +1,5 @@
-// getxattr, setxattr, listxattr, removexattr: names of any prefix, values as they come but for access control lists. Who may set
-// which is the kernel's business.
+// getxattr, setxattr, listxattr, removexattr: names of any prefix, values as they come but for
+// access control lists. Who may set which is the kernel's business.
 #include <sys/stat.h>
 
 #include "lib/volume/acl.h"
@@ -25,9 +25,10 @@ std::optional<std::size_t> size_of(const std::optional<std::string>& value) {
   return value ? std::optional(value->size()) : std::nullopt;
 }
 
-/// What is to be stored of a list, and what it makes of the mode (the kernel's posix_acl_update_mode).
-Result<std::optional<std::string>> settle_acl(const RequestContext& context, std::string_view name, std::string_view value,
-                                              InodeRecord& record) {
+/// What is to be stored of a list, and what it makes of the mode (the kernel's
+/// posix_acl_update_mode).
+Result<std::optional<std::string>> settle_acl(const RequestContext& context, std::string_view name,
+                                              std::string_view value, InodeRecord& record) {
   COWFS_ASSIGN(const Acl list, Acl::decode(value));
   if (record.is_symlink()) return fail(ErrorCode::kNotSupported);
   if (name == kDefaultAclAttribute) {
@@ -35,7 +36,8 @@ Result<std::optional<std::string>> settle_acl(const RequestContext& context, std
     return list.encode();
   }
   record.mode = (record.mode & ~0777U) | list.permissions();
-  if (context.uid != 0 && !in_group(context, record.gid)) record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  if (context.uid != 0 && !in_group(context, record.gid))
+    record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
   if (list.is_minimal()) return std::optional<std::string>();
   return list.encode();
 }
@@ -76,7 +78,8 @@ Result<void> Volume::set_extended_attribute(const RequestContext& context, Inode
   if (is_acl_attribute(name)) {
     COWFS_ASSIGN(settled, settle_acl(context, name, value, *record));
   }
-  if (old == settled && record->mode == old_mode) return {};  // nothing changes, the time neither: as ext4 does it
+  if (old == settled && record->mode == old_mode)
+    return {};  // nothing changes, the time neither: as ext4 does it
   if (settled) put_attribute(change.transaction(), id_, inode, name, *settled, size_of(old));
   else if (old) erase_attribute(change.transaction(), id_, inode, name, old->size());
   note_capability(*record, name, true);

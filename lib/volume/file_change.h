@@ -34,7 +34,8 @@ struct FileChange {
   OpenState& open;
   bool drop_privileges = false;  // with the first commit_written
 
-  std::vector<ObjectNumber> overwritten{};  // objects in which blocks were written in place since the last commit
+  // objects in which blocks were written in place since the last commit
+  std::vector<ObjectNumber> overwritten{};
 
   InodeRecord record;      // as begin_change or the last commit_change saw it
   Generation shared_at{};  // extents born after it are ours alone

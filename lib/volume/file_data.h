@@ -28,11 +28,15 @@ namespace cowfs {
 class Volume;
 
 /// Value of an orphan item (orphans.h has its key): nothing (kUnlinked), or state u8, size u64
-/// (bytes; for reports: the record's counts; 0 for kStaged: a directory whose copy is not finished, tree_clone.h).
+/// (bytes; for reports: the record's counts; 0 for kStaged: a directory whose copy is not finished,
+/// tree_clone.h).
 enum class OrphanState : std::uint8_t { kUnlinked = 0, kTruncated = 1, kStaged = 2 };
 
 inline std::string encode_staged_orphan() {
-  return ByteWriter().le(static_cast<std::uint8_t>(OrphanState::kStaged)).le(std::uint64_t{0}).take();
+  return ByteWriter()
+      .le(static_cast<std::uint8_t>(OrphanState::kStaged))
+      .le(std::uint64_t{0})
+      .take();
 }
 
 inline std::string encode_truncated_orphan(std::uint64_t size) {

@@ -1,7 +1,8 @@
 // Volume::sync: what one file needs to survive a power cut.
 //
-// Blocks that were overwritten in place are made durable object by object, without the journal: an fdatasync after overwriting costs
-// one sync of one object. All else (new blocks, sizes, names) is in the journal, whose flush brings the data of new blocks along.
+// Blocks that were overwritten in place are made durable object by object, without the journal: an
+// fdatasync after overwriting costs one sync of one object. All else (new blocks, sizes, names) is
+// in the journal, whose flush brings the data of new blocks along.
 
 #include "lib/volume/inode_table.h"
 #include "lib/volume/volume.h"

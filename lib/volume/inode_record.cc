@@ -36,8 +36,8 @@ bool is_known_type(mode_t mode) {
 }
 
 bool is_sound(const InodeRecord& record) {
-  for (const Timestamp& time : {record.access_time, record.modify_time, record.change_time,
-                                record.birth_time}) {
+  for (const Timestamp& time :
+       {record.access_time, record.modify_time, record.change_time, record.birth_time}) {
     if (time.nanoseconds >= kNanosecondsPerSecond) return false;
   }
   return is_known_type(record.mode) && (record.mode & ~(S_IFMT | 07777u)) == 0 &&

@@ -8,8 +8,8 @@
 // All little-endian. The key is (inode, kInode).
 //
 // Invariants: the mode has one of the seven types; nanoseconds are below 10^9; the size is at most
-// kFileSizeLimit. A directory's link count is 2 and one for each directory in it, its size grows with
-// its entries; link count 0 means that an orphan item exists.
+// kFileSizeLimit. A directory's link count is 2 and one for each directory in it, its size grows
+// with its entries; link count 0 means that an orphan item exists.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ namespace cowfs {
 
 inline constexpr std::size_t kInodeRecordSize = 96;  // bytes
 
-/// InodeRecord::flags: the file has the extended attribute security.capability, so that whoever drops
-/// privileges need not look for it.
+/// InodeRecord::flags: the file has the extended attribute security.capability, so that whoever
+/// drops privileges need not look for it.
 inline constexpr std::uint32_t kInodeHasCapability = 1;
 /// Extents past the end of the file wait to be erased (file_data.h).
 inline constexpr std::uint32_t kInodeTruncating = 2;

@@ -29,7 +29,8 @@ bool InodeTable::Shard::let_go(InodeNumber inode) {
 void InodeTable::Shard::drop_unused(InodeNumber inode, Store& store) {
   const auto entry = entries.find(inode);
   if (entry->second.opens != 0 || entry->second.handles != 0) return;
-  for (const auto& [object, write] : entry->second.state.unsynced.pending().overwritten) store.leave_behind(object);
+  for (const auto& [object, write] : entry->second.state.unsynced.pending().overwritten)
+    store.leave_behind(object);
   entries.erase(entry);
 }
 

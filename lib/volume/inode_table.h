@@ -1,18 +1,18 @@
 // What is known in memory of a volume's inodes: lookup counts, open files, inode locks, orphans.
 //
-// An inode is held while it is open or while the kernel has been told of it (its lookup count is not
-// 0). An orphan is an inode that has an orphan item in the tree: unlinked while held, made without a
-// name, or too big to be erased in one transaction. An orphan is either kept (somebody holds it) or
-// being erased; it turns from one to the other only here, under its shard's lock, so that exactly one
-// thread erases it.
+// An inode is held while it is open or while the kernel has been told of it (its lookup count is
+// not 0). An orphan is an inode that has an orphan item in the tree: unlinked while held, made
+// without a name, or too big to be erased in one transaction. An orphan is either kept (somebody
+// holds it) or being erased; it turns from one to the other only here, under its shard's lock, so
+// that exactly one thread erases it.
 //
-// How unlinking and opening exclude each other: the last unlink of an inode asks add_orphan() while it
-// holds the tree lock exclusively; open() is called with the tree lock held at least shared, after the
-// inode was found to exist. remember() needs no lock: it comes before the reply to the lookup that found
-// the name, and the kernel keeps other changes of that name out until then.
+// How unlinking and opening exclude each other: the last unlink of an inode asks add_orphan() while
+// it holds the tree lock exclusively; open() is called with the tree lock held at least shared,
+// after the inode was found to exist. remember() needs no lock: it comes before the reply to the
+// lookup that found the name, and the kernel keeps other changes of that name out until then.
 //
-// Locks: one per shard, a leaf (taken under the tree lock too), and the lock of the pin count, which
-// ranks above the store's own and is never taken while the tree lock is held.
+// Locks: one per shard, a leaf (taken under the tree lock too), and the lock of the pin count,
+// which ranks above the store's own and is never taken while the tree lock is held.
 #pragma once
 
 #include <array>
@@ -65,8 +65,8 @@ class InodeTable {
   // Lookup counts.
 
   void remember(InodeNumber inode);
-  /// Returns whether the inode is an orphan that nobody holds any more: the caller erases it, nobody
-  /// else will.
+  /// Returns whether the inode is an orphan that nobody holds any more: the caller erases it,
+  /// nobody else will.
   bool forget(InodeNumber inode, std::uint64_t count);
   bool is_held(InodeNumber inode);
   std::size_t remembered_inodes();
@@ -76,14 +76,16 @@ class InodeTable {
   // Open files.
 
   /// Keeps the volume readable after its deletion: one for each open file, taken before open() and
-  /// without the tree lock. kStale where the volume is gone. The store is asked for the first one only and
-  /// keeps the volume until release_volume(), so that opening and closing costs nothing there.
+  /// without the tree lock. kStale where the volume is gone. The store is asked for the first one
+  /// only and keeps the volume until release_volume(), so that opening and closing costs nothing
+  /// there.
   Result<void> pin();
   void unpin();
-  /// The volume was deleted: the store may have it as soon as no file is open. Without the tree lock.
+  /// The volume was deleted: the store may have it as soon as no file is open. Without the tree
+  /// lock.
   void release_volume();
-  /// Counts one more open file. `nameless`: the inode's link count is 0; then only a kept orphan can be
-  /// opened (kStale).
+  /// Counts one more open file. `nameless`: the inode's link count is 0; then only a kept orphan
+  /// can be opened (kStale).
   Result<void> open(InodeNumber inode, bool writable, bool nameless);
   /// The reverse; returns what forget() returns. unpin() follows.
   bool close(InodeNumber inode, bool writable);
@@ -93,8 +95,8 @@ class InodeTable {
 
   // Orphans.
 
-  /// Notes an inode that gets an orphan item, under the exclusive tree lock. Returns whether it is kept
-  /// because somebody holds it; else the caller erases it.
+  /// Notes an inode that gets an orphan item, under the exclusive tree lock. Returns whether it is
+  /// kept because somebody holds it; else the caller erases it.
   bool add_orphan(InodeNumber inode);
   /// Notes one that is made to be held: make_unnamed() opens it next.
   void add_kept_orphan(InodeNumber inode);

@@ -81,7 +81,8 @@ bool LookupCounts::contains(InodeNumber inode) const {
   return !slots_.empty() && slots_[find(inode)] != 0;
 }
 
-// Closes the gap by moving back what would not be found across it, so that no tombstones are needed.
+// Closes the gap by moving back what would not be found across it, so that no tombstones are
+// needed.
 void LookupCounts::remove_slot(std::size_t slot) {
   const std::size_t mask = slots_.size() - 1;
   std::size_t gap = slot;

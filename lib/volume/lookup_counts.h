@@ -1,8 +1,9 @@
 // How often each inode was told to the kernel: a hash table of 8 bytes a slot.
 //
-// Open addressing with linear probing; a slot holds 40 bits of inode number and 24 bits of count, what
-// a count has beyond that lies apart. The table is between 1/8 and 3/4 full, so that a million inodes
-// take about 16 MiB, and it shrinks when the kernel forgets. The memory of an empty table is nothing.
+// Open addressing with linear probing; a slot holds 40 bits of inode number and 24 bits of count,
+// what a count has beyond that lies apart. The table is between 1/8 and 3/4 full, so that a million
+// inodes take about 16 MiB, and it shrinks when the kernel forgets. The memory of an empty table is
+// nothing.
 //
 // Not thread-safe: lib/volume/inode_table.h has one for each of its shards, under the shard's lock.
 #pragma once

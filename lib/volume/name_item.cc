@@ -10,7 +10,7 @@
 namespace cowfs {
 namespace {
 
-constexpr unsigned kTypeShift = 12;   // S_IFMT's lowest bit
+constexpr unsigned kTypeShift = 12;  // S_IFMT's lowest bit
 constexpr unsigned kUnusedHashBits = 9;
 constexpr unsigned kIndexBits = 8;
 

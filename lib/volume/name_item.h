@@ -3,11 +3,11 @@
 //     (directory, kName, cookie)           -> child inode u64 · type u8 · name       one for each entry
 //     (child, kParent, directory, cookie)  -> name                                   one for each name of an inode
 //
-// The cookie of an entry is 55 bits of the name's hash, then 8 bits that tell names of equal hash apart:
-// the first that is free when the name is made. It is what readdir gives as a position, so an entry keeps
-// its place whatever happens to others, in every fork too. Hash 0 is not used, so that cookies below 256
-// are free for "." and "..". The hash is XXH3 (64 bits) with the store's seed, its upper 55 bits: nobody
-// outside can make many names of one hash.
+// The cookie of an entry is 55 bits of the name's hash, then 8 bits that tell names of equal hash
+// apart: the first that is free when the name is made. It is what readdir gives as a position, so
+// an entry keeps its place whatever happens to others, in every fork too. Hash 0 is not used, so
+// that cookies below 256 are free for "." and "..". The hash is XXH3 (64 bits) with the store's
+// seed, its upper 55 bits: nobody outside can make many names of one hash.
 //
 // The root has no parent item; every other directory has exactly one.
 #pragma once
@@ -51,7 +51,8 @@ struct NameSlot {
 Result<NameSlot> find_name(const TreeView& view, VolumeId volume, InodeNumber directory,
                            std::string_view name, std::uint64_t seed);
 
-/// The first `limit` entries of a directory with cookies from `cookie` on, in the order of cookies. kCorrupted where one makes no sense.
+/// The first `limit` entries of a directory with cookies from `cookie` on, in the order of cookies.
+/// kCorrupted where one makes no sense.
 Result<std::vector<NameItem>> names_from(const TreeView& view, VolumeId volume,
                                          InodeNumber directory, std::uint64_t cookie,
                                          std::size_t limit);

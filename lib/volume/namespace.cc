@@ -21,8 +21,8 @@ Result<InodeNumber> child_of(const TreeView& view, const Volume& volume, InodeNu
     COWFS_ASSIGN(const InodeNumber parent, parent_in(view, volume.id(), directory));
     return name == "." ? directory : parent;
   }
-  COWFS_ASSIGN(const NameSlot slot, find_name(view, volume.id(), directory, name,
-                                              volume.store().name_seed()));
+  COWFS_ASSIGN(const NameSlot slot,
+               find_name(view, volume.id(), directory, name, volume.store().name_seed()));
   if (!slot.item) return fail(why_not_found(view, volume.id(), directory));
   return slot.item->child;
 }

@@ -4,12 +4,14 @@
 
 namespace cowfs {
 
-void UnsyncedData::note_commit(std::uint64_t sequence, bool only_times, const std::vector<ObjectNumber>& overwritten) {
+void UnsyncedData::note_commit(std::uint64_t sequence, bool only_times,
+                               const std::vector<ObjectNumber>& overwritten) {
   MutexLock lock(mutex_);
   if (!only_times) pending_.sequence = sequence;
   ++writes_;
   for (const ObjectNumber object : overwritten) {
-    const auto known = std::ranges::find(pending_.overwritten, object, &std::pair<ObjectNumber, std::uint64_t>::first);
+    const auto known = std::ranges::find(pending_.overwritten, object,
+                                         &std::pair<ObjectNumber, std::uint64_t>::first);
     if (known != pending_.overwritten.end()) known->second = writes_;
     else pending_.overwritten.emplace_back(object, writes_);
   }

@@ -14,14 +14,18 @@
 
 namespace cowfs {
 
-/// What a sync of one file waits for. Objects leave the list only when a sync of them has succeeded.
+/// What a sync of one file waits for. Objects leave the list only when a sync of them has
+/// succeeded.
 class UnsyncedData {
  public:
-  /// A transaction of this file was committed as journal record `sequence`, after blocks of these objects were written in place.
-  void note_commit(std::uint64_t sequence, bool only_times, const std::vector<ObjectNumber>& overwritten);
+  /// A transaction of this file was committed as journal record `sequence`, after blocks of these
+  /// objects were written in place.
+  void note_commit(std::uint64_t sequence, bool only_times,
+                   const std::vector<ObjectNumber>& overwritten);
 
   struct Pending {
-    std::vector<std::pair<ObjectNumber, std::uint64_t>> overwritten;  // with the number of the last write to it
+    std::vector<std::pair<ObjectNumber, std::uint64_t>>
+        overwritten;             // with the number of the last write to it
     std::uint64_t sequence = 0;  // the last commit that changed more than times; 0: not known
   };
   Pending pending() const;

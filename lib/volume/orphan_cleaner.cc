@@ -36,7 +36,8 @@ Result<void> OrphanCleaner::run(const Job& job, const std::stop_token& stop) {
 
 void OrphanCleaner::run_and_report(const Job& job, const std::stop_token& stop) {
   const auto done = run(job, stop);
-  if (done || done.error().code == ErrorCode::kStale) return;  // deleted meanwhile: nothing to clean
+  if (done || done.error().code == ErrorCode::kStale)
+    return;  // deleted meanwhile: nothing to clean
   if (on_error_) on_error_(done.error());
 }
 

@@ -1,8 +1,9 @@
 // Works off what unclean ends and forks left in volumes, beside all other work.
 //
-// Jobs are done in the order in which they come, in one thread, or at once in the caller's where there is to
-// be none. Stopping breaks off between two transactions. What is left then, or after an error (which is
-// reported), is found again at the next mount: a full or ailing host keeps no store from being opened.
+// Jobs are done in the order in which they come, in one thread, or at once in the caller's where
+// there is to be none. Stopping breaks off between two transactions. What is left then, or after an
+// error (which is reported), is found again at the next mount: a full or ailing host keeps no store
+// from being opened.
 //
 // Locks: its own, a leaf, held only around the list of jobs.
 #pragma once
@@ -26,8 +27,8 @@ class OrphanCleaner {
   OrphanCleaner(const OrphanCleaner&) = delete;
   OrphanCleaner& operator=(const OrphanCleaner&) = delete;
 
-  /// `fork_orphans`: they came with a fork, and its volume is told to be clean when they are gone. The
-  /// caller holds no lock.
+  /// `fork_orphans`: they came with a fork, and its volume is told to be clean when they are gone.
+  /// The caller holds no lock.
   void add(std::shared_ptr<Volume> volume, Leftovers leftovers, bool fork_orphans);
   /// Ends the thread; nothing is added afterwards.
   void stop();

@@ -9,8 +9,9 @@
 //     a tree clone                         -> item in state kStaged for the root of what is being made (tree_clone.h)
 //     a crash, or a fork while it was held -> the item is found by collect_leftovers(), and it is erased
 //
-// The orphan item (1, kOrphan, inode), with no value, exists from the transaction that takes the last name to the one
-// that erases the inode's last item, so that erasing can be cut anywhere and taken up again.
+// The orphan item (1, kOrphan, inode), with no value, exists from the transaction that takes the
+// last name to the one that erases the inode's last item, so that erasing can be cut anywhere and
+// taken up again.
 #pragma once
 
 #include <stop_token>
@@ -24,15 +25,16 @@ namespace cowfs {
 
 std::string orphan_key(InodeNumber inode);
 
-/// Adds to a transaction the erases of all that an inode without names has in the tree, its own item and
-/// its orphan item last, until it is nearly full. True when that is all. kCorrupted where nothing can be
-/// added though something is left.
+/// Adds to a transaction the erases of all that an inode without names has in the tree, its own
+/// item and its orphan item last, until it is nearly full. True when that is all. kCorrupted where
+/// nothing can be added though something is left.
 Result<bool> erase_some(UpdateView& view, VolumeId volume, InodeNumber inode,
                         Transaction& transaction);
 
-/// Erases an orphan that nobody holds, in transactions of bounded size with all locks given back between
-/// them; does nothing where it is kept, named again, or gone. Stops between steps when asked.
-/// `fork_orphan`: it was forked with its volume, which may be read-only. The caller holds no lock.
+/// Erases an orphan that nobody holds, in transactions of bounded size with all locks given back
+/// between them; does nothing where it is kept, named again, or gone. Stops between steps when
+/// asked. `fork_orphan`: it was forked with its volume, which may be read-only. The caller holds no
+/// lock.
 Result<void> erase_orphan(Volume& volume, InodeNumber inode, bool fork_orphan = false,
                           const std::stop_token& stop = {});
 

@@ -1,7 +1,7 @@
 // rename(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
 //
-// The order of the checks is that of Linux (fs/namei.c, do_renameat2 and vfs_rename), so that programs see
-// the errors they know.
+// The order of the checks is that of Linux (fs/namei.c, do_renameat2 and vfs_rename), so that
+// programs see the errors they know.
 #include <sys/stat.h>
 
 #include <optional>
@@ -28,7 +28,8 @@ class Renaming {
     COWFS_TRY(change_.check_writable());
     COWFS_TRY(find_both());
     COWFS_TRY(check_no_circle());
-    if (to_.item && to_.item->child == from_.item->child) return {};  // POSIX: two names of one inode
+    if (to_.item && to_.item->child == from_.item->child)
+      return {};  // POSIX: two names of one inode
     if (mode_ == RenameMode::kExchange) COWFS_TRY(exchange());
     else COWFS_TRY(move());
     return change_.commit();

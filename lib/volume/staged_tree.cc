@@ -1,5 +1,5 @@
-// Erasing a staged tree (tree_clone.h), from its leaves up, without recursion: each call goes down along first names to a
-// directory whose first name is a leaf, and erases what it can there.
+// Erasing a staged tree (tree_clone.h), from its leaves up, without recursion: each call goes down
+// along first names to a directory whose first name is a leaf, and erases what it can there.
 #include <sys/stat.h>
 
 #include "lib/volume/name_item.h"
@@ -17,7 +17,8 @@ Result<bool> has_names(const TreeView& view, VolumeId volume, const NameItem& it
   return !names.empty();
 }
 
-/// The directory to begin with. Cannot go round in circles: no directory of a staged tree has two names.
+/// The directory to begin with. Cannot go round in circles: no directory of a staged tree has two
+/// names.
 Result<InodeNumber> lowest_first(const TreeView& view, VolumeId volume, InodeNumber directory) {
   for (;;) {
     COWFS_ASSIGN(const auto names, names_from(view, volume, directory, 0, 1));
@@ -30,7 +31,8 @@ Result<InodeNumber> lowest_first(const TreeView& view, VolumeId volume, InodeNum
 
 }  // namespace
 
-Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root, Transaction& transaction) {
+Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root,
+                               Transaction& transaction) {
   COWFS_ASSIGN(const InodeNumber directory, lowest_first(view, volume, root));
   COWFS_ASSIGN(const auto names, names_from(view, volume, directory, 0, kNamesAtOnce));
   if (names.empty()) return erase_some(view, volume, root, transaction);

@@ -44,15 +44,18 @@ class FileLocks {
 
 }  // namespace
 
-TreeClone::TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends, TreeClonePolicy policy)
+TreeClone::TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends,
+                     TreeClonePolicy policy)
     : context_(context), privileged_(privileged), ends_(std::move(ends)), policy_(policy) {}
 
 TreeClone::~TreeClone() {
   if (source_pinned_) ends_.from->inodes().unpin();
 }
 
-/// The kernel's generic_permission(): without any bit of the group class it does not look at a list.
-bool TreeClone::may(const InodeRecord& record, const std::optional<Acl>& list, mode_t wanted) const {
+/// The kernel's generic_permission(): without any bit of the group class it does not look at a
+/// list.
+bool TreeClone::may(const InodeRecord& record, const std::optional<Acl>& list,
+                    mode_t wanted) const {
   if (privileged_) return true;
   if (list && record.uid != context_.uid && (record.mode & S_IRWXG) != 0) {
     return list->grants(context_, record.gid, wanted);
@@ -72,7 +75,8 @@ Result<void> TreeClone::check_source(const Source& source) const {
     if (!decoded) return fail(ErrorCode::kCorrupted, "an access control list is damaged");
     list = std::move(*decoded);
   }
-  if (record.is_directory() && !may(record, list, kRead | kSearch)) return fail(ErrorCode::kAccessDenied);
+  if (record.is_directory() && !may(record, list, kRead | kSearch))
+    return fail(ErrorCode::kAccessDenied);
   if (record.is_regular() && !may(record, list, kRead)) return fail(ErrorCode::kAccessDenied);
   if (S_ISCHR(record.mode) || S_ISBLK(record.mode)) return fail(ErrorCode::kNotSupported);
   const bool own = record.uid == context_.uid && in_group(context_, record.gid);
@@ -82,7 +86,8 @@ Result<void> TreeClone::check_source(const Source& source) const {
 
 Result<void> TreeClone::check_target(const TreeView& view, const InodeRecord& directory) const {
   if (privileged_) return {};
-  COWFS_ASSIGN(const auto list, load_acl(view, ends_.to->id(), ends_.directory, kAccessAclAttribute));
+  COWFS_ASSIGN(const auto list,
+               load_acl(view, ends_.to->id(), ends_.directory, kAccessAclAttribute));
   if (!may(directory, list, kWrite | kSearch)) return fail(ErrorCode::kAccessDenied);
   return {};
 }
@@ -95,8 +100,8 @@ Result<void> TreeClone::check_item(std::string_view item_key) const {
   return fail(ErrorCode::kNotSupported);
 }
 
-/// What the copy of an inode is, as cp and the kernel would make it. Directories hand a setgid bit and its group
-/// down while they are made, whatever their permissions are in the end.
+/// What the copy of an inode is, as cp and the kernel would make it. Directories hand a setgid bit
+/// and its group down while they are made, whatever their permissions are in the end.
 InodeRecord TreeClone::new_record(const InodeRecord& source, Timestamp time) const {
   InodeRecord record;
   const mode_t type = source.type();
@@ -126,7 +131,8 @@ Result<bool> TreeClone::lies_in_source() const {
   if (ends_.from->id() != ends_.to->id()) return false;
   if (ends_.source == ends_.directory) return true;
   const ReadView view(ends_.to->store());
-  COWFS_ASSIGN(const auto branch, branch_below(view, ends_.to->id(), ends_.source, ends_.directory));
+  COWFS_ASSIGN(const auto branch,
+               branch_below(view, ends_.to->id(), ends_.source, ends_.directory));
   return branch.has_value();
 }
 
@@ -147,7 +153,8 @@ Result<void> TreeClone::begin() {
   if (!parent.is_directory()) return fail(ErrorCode::kNotDirectory);
   if (parent.link_count == 0) return fail(ErrorCode::kNotFound);
   COWFS_TRY(check_target(view, parent));
-  COWFS_ASSIGN(const auto handed_down, load_acl(view, ends_.to->id(), ends_.directory, kDefaultAclAttribute));
+  COWFS_ASSIGN(const auto handed_down,
+               load_acl(view, ends_.to->id(), ends_.directory, kDefaultAclAttribute));
   if (handed_down) return fail(ErrorCode::kNotSupported);
   COWFS_ASSIGN(const auto source, Source::load(view, ends_.from->id(), ends_.source, policy_));
   if (!source) return fail(ErrorCode::kStale);
@@ -212,7 +219,8 @@ Result<void> TreeClone::run_step(Frame& frame, const std::vector<NameItem>& name
   return step.commit();
 }
 
-/// All names of a directory are there: its size and its links, and the times that adding them has not moved.
+/// All names of a directory are there: its size and its links, and the times that adding them has
+/// not moved.
 Result<void> TreeClone::finish_directory(const Frame& frame) {
   if (frame.target == root_) {
     root_record_ = frame.record;
@@ -226,14 +234,15 @@ Result<void> TreeClone::finish_directory(const Frame& frame) {
   return view.commit(transaction);
 }
 
-/// A file of many extents, by the same way as copy_file_range(2); then its record is made what it is to be.
+/// A file of many extents, by the same way as copy_file_range(2); then its record is made what it
+/// is to be.
 Result<void> TreeClone::copy_large() {
   const Large file = large_.back();
   Volume& to = *ends_.to;
   COWFS_ASSIGN(const Attributes target, to.get_attributes(file.target));
   COWFS_ASSIGN(const std::uint64_t done,
-               Volume::clone_range(context_, *ends_.from, file.source, target.size, to, file.target, target.size,
-                                   kFileSizeLimit - target.size, false));
+               Volume::clone_range(context_, *ends_.from, file.source, target.size, to, file.target,
+                                   target.size, kFileSizeLimit - target.size, false));
   if (done > 0) return {};
   large_.pop_back();
   const Operation operation(to.store());

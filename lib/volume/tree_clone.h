@@ -1,14 +1,16 @@
 // Copies a whole directory inside one store: inodes, names and attributes anew, data shared.
 //
-// How it works. The copy is built as a staged tree: a new directory inode without a name, marked by an orphan item in
-// state kStaged (orphans.h), with everything below it. Nobody can reach it. Steps of bounded size, each one transaction,
-// fill it; publish() gives it its name in one more. A crash, or abandon(), leaves a staged tree that is erased like
-// an orphan. A fork made meanwhile erases it from itself.
+// How it works. The copy is built as a staged tree: a new directory inode without a name, marked by
+// an orphan item in state kStaged (orphans.h), with everything below it. Nobody can reach it. Steps
+// of bounded size, each one transaction, fill it; publish() gives it its name in one more. A crash,
+// or abandon(), leaves a staged tree that is erased like an orphan. A fork made meanwhile erases it
+// from itself.
 //
 //     begin()  step() step() ... step()  publish()          or, at any time: abandon()
 //
-// Each file is copied as it is at one instant, the whole tree as a walk finds it: what changes meanwhile may or may not be
-// in the copy, as with cp. The caller has had dirty pages of mappings written.
+// Each file is copied as it is at one instant, the whole tree as a walk finds it: what changes
+// meanwhile may or may not be in the copy, as with cp. The caller has had dirty pages of mappings
+// written.
 //
 // Invariants
 //  1. Whoever asks gets what reading file by file would give: directories need read and search permission, files
@@ -19,8 +21,8 @@
 //  2. Extents of a source that may be written are marked as shared in the transaction that shares them, under
 //     the file's own lock.
 //
-// Locks: an Operation, then the locks of a step's source files in the order of their numbers, then the tree lock; all
-// given back between steps. Calls come from one thread.
+// Locks: an Operation, then the locks of a step's source files in the order of their numbers, then
+// the tree lock; all given back between steps. Calls come from one thread.
 //
 // Not here: who may call (fs/), symbolic links that are to be followed (nobody asks for that here).
 #pragma once
@@ -62,14 +64,16 @@ struct TreeCloneEnds {
 class TreeClone {
  public:
   /// `privileged`: the caller passes all permission checks. The context has the caller's groups.
-  TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends, TreeClonePolicy policy);
-  /// Leaves a staged tree where neither publish() nor abandon() was called: for a later mount to erase.
+  TreeClone(const RequestContext& context, bool privileged, TreeCloneEnds ends,
+            TreeClonePolicy policy);
+  /// Leaves a staged tree where neither publish() nor abandon() was called: for a later mount to
+  /// erase.
   ~TreeClone();
   TreeClone(const TreeClone&) = delete;
   TreeClone& operator=(const TreeClone&) = delete;
 
-  /// kExists: the name is taken; kAccessDenied: the directory is not the caller's to write, or the source not theirs to
-  /// read; kInvalidArgument: the copy would lie in its own source.
+  /// kExists: the name is taken; kAccessDenied: the directory is not the caller's to write, or the
+  /// source not theirs to read; kInvalidArgument: the copy would lie in its own source.
   Result<void> begin();
   /// One step; false when nothing is left.
   Result<bool> step();
@@ -115,8 +119,9 @@ class TreeClone {
   std::atomic<std::uint64_t> shared_blocks_ = 0;
 };
 
-/// Erases a part of a staged tree, leaves first: adds to the transaction until it is nearly full. True when its root
-/// and orphan item are among it. (staged_tree.cc)
-Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root, Transaction& transaction);
+/// Erases a part of a staged tree, leaves first: adds to the transaction until it is nearly full.
+/// True when its root and orphan item are among it. (staged_tree.cc)
+Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber root,
+                               Transaction& transaction);
 
 }  // namespace cowfs

@@ -30,7 +30,8 @@ std::string_view attribute_name(std::string_view item_key) {
   return rest.substr(0, rest.find('\0'));
 }
 
-Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView& view, VolumeId volume, InodeNumber inode,
+Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView& view,
+                                                                 VolumeId volume, InodeNumber inode,
                                                                  const TreeClonePolicy& policy) {
   const std::string prefix = ByteWriter().be(raw(inode)).take();
   std::optional<Source> source;
@@ -49,7 +50,8 @@ Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView&
     } else if (kind == KeyKind::kSymlink || kind == KeyKind::kAttribute) {
       const std::string_view item = key.substr(prefix.size());
       const bool is_list = is_attribute_item(item) && attribute_name(item) == kAccessAclAttribute;
-      if (is_list && source->access_list.size() < kAttributeValueLimit) source->access_list += value;
+      if (is_list && source->access_list.size() < kAttributeValueLimit)
+        source->access_list += value;
       if (!is_copied(item, policy)) return true;
       item_bytes += value.size();
       if (item_bytes > kItemBytesLimit) return sound = fail(ErrorCode::kNotSupported), false;
@@ -98,7 +100,8 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
     return true;
   }
   COWFS_TRY(clone_.check_source(*source));
-  const bool linked = clone_.policy_.links && !source->record.is_directory() && source->record.link_count > 1;
+  const bool linked =
+      clone_.policy_.links && !source->record.is_directory() && source->record.link_count > 1;
   if (linked) {
     const auto known = clone_.links_.find(name.child);
     const auto fresh = links_.find(name.child);
@@ -112,7 +115,8 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
   InodeRecord record = clone_.new_record(source->record, time_);
   for (const auto& [key, value] : source->items) {
     COWFS_TRY(clone_.check_item(key));
-    if (is_attribute_item(key) && attribute_name(key) == kCapabilityAttribute) record.flags |= kInodeHasCapability;
+    if (is_attribute_item(key) && attribute_name(key) == kCapabilityAttribute)
+      record.flags |= kInodeHasCapability;
     transaction_.put(to, ByteWriter().be(raw(target)).bytes(key).take(), value);
   }
   if (source->is_large) {
@@ -130,9 +134,11 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
   return true;
 }
 
-/// The same cookie as in the source: it comes from the name, and the order of names of one hash is kept.
+/// The same cookie as in the source: it comes from the name, and the order of names of one hash is
+/// kept.
 Result<void> TreeClone::Step::add_name(const NameItem& name, InodeNumber target, mode_t type) {
-  put_name(transaction_, clone_.ends_.to->id(), frame_.target, {name.cookie, target, type, name.name});
+  put_name(transaction_, clone_.ends_.to->id(), frame_.target,
+           {name.cookie, target, type, name.name});
   record_.size += entry_size(name.name);
   if (S_ISDIR(type)) ++record_.link_count;
   return {};
@@ -141,7 +147,8 @@ Result<void> TreeClone::Step::add_name(const NameItem& name, InodeNumber target,
 /// One more name of a copy that is there.
 Result<void> TreeClone::Step::add_link(const NameItem& name, InodeNumber target) {
   const VolumeId to = clone_.ends_.to->id();
-  // A copy made by this very step is not in the tree yet: its record is the last that was put for it.
+  // A copy made by this very step is not in the tree yet: its record is the last that was put for
+  // it.
   std::optional<InodeRecord> record;
   for (const auto& change : transaction_.changes()) {
     if (change.key == inode_key(target) && change.value) {
@@ -159,7 +166,8 @@ Result<void> TreeClone::Step::add_link(const NameItem& name, InodeNumber target)
 
 Result<void> TreeClone::Step::share_extents(InodeNumber source, InodeNumber target, Source& what,
                                             InodeRecord& record) {
-  const std::uint64_t end = blocks_for(record.size);  // what was reserved past the end is not copied
+  // what was reserved past the end is not copied
+  const std::uint64_t end = blocks_for(record.size);
   std::erase_if(what.extents, [&](const Extent& extent) { return extent.file_block >= end; });
   if (what.extents.empty()) return {};
   COWFS_TRY(mark_shared(source, what, end));
@@ -176,12 +184,14 @@ Result<void> TreeClone::Step::share_extents(InodeNumber source, InodeNumber targ
 }
 
 /// The source's extents are shared from now on; its own objects take no more blocks.
-Result<void> TreeClone::Step::mark_shared(InodeNumber source, const Source& what, std::uint64_t end) {
+Result<void> TreeClone::Step::mark_shared(InodeNumber source, const Source& what,
+                                          std::uint64_t end) {
   if (clone_.source_read_only_) return {};
   const VolumeId from = clone_.ends_.from->id();
   std::vector<FileBlocks> alone;
   for (const Extent& extent : what.extents) {
-    if (extent.birth > shared_at_) alone.push_back({extent.file_block, std::min(extent.end(), end)});
+    if (extent.birth > shared_at_)
+      alone.push_back({extent.file_block, std::min(extent.end(), end)});
   }
   if (!alone.empty() && what.extents.size() == 1 && what.extents[0].end() <= end) {
     Extent extent = what.extents[0];
@@ -194,7 +204,8 @@ Result<void> TreeClone::Step::mark_shared(InodeNumber source, const Source& what
     if (change != 0) return fail(ErrorCode::kCorrupted, "extents of a copied file are damaged");
   }
   if (!what.has_own_objects) return {};
-  COWFS_ASSIGN(const auto frozen, forget_shared_own_objects(view_, from, source, what.extents, transaction_));
+  COWFS_ASSIGN(const auto frozen,
+               forget_shared_own_objects(view_, from, source, what.extents, transaction_));
   frozen_.insert(frozen_.end(), frozen.begin(), frozen.end());
   return {};
 }

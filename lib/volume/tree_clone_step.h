@@ -11,8 +11,10 @@
 
 namespace cowfs {
 
-inline constexpr std::size_t kNamesPerStep = 56;  // each a lock: ThreadSanitizer follows 64 of a thread at most
-inline constexpr std::size_t kExtentsPerFile = 128;  // a file with more is copied in steps of its own
+// each a lock: ThreadSanitizer follows 64 of a thread at most
+inline constexpr std::size_t kNamesPerStep = 56;
+// a file with more is copied in steps of its own
+inline constexpr std::size_t kExtentsPerFile = 128;
 
 struct TreeClone::Frame {
   InodeNumber source{};
@@ -25,14 +27,15 @@ struct TreeClone::Frame {
 /// All that a tree has of one inode but names and parents.
 struct TreeClone::Source {
   InodeRecord record;
-  std::vector<std::pair<std::string, std::string>> items;  // to be copied, attributes and link targets: the key after the inode, value
+  // to be copied, attributes and link targets: the key after the inode, value
+  std::vector<std::pair<std::string, std::string>> items;
   std::string access_list;  // the value of the attribute, to be copied or not; empty: none
   std::vector<Extent> extents;
   bool has_own_objects = false;
   bool is_large = false;  // extents are not all here
 
-  static Result<std::optional<Source>> load(const TreeView& view, VolumeId volume, InodeNumber inode,
-                                            const TreeClonePolicy& policy);
+  static Result<std::optional<Source>> load(const TreeView& view, VolumeId volume,
+                                            InodeNumber inode, const TreeClonePolicy& policy);
 };
 
 /// Of the key of an item, after the inode.
@@ -50,14 +53,16 @@ class TreeClone::Step {
  public:
   Step(TreeClone& clone, Frame& frame, UpdateView& view, Timestamp time);
 
-  /// Adds one entry of the source directory to the copy. False: there is no more room in this transaction.
+  /// Adds one entry of the source directory to the copy. False: there is no more room in this
+  /// transaction.
   Result<bool> add(const NameItem& name);
   Result<void> commit();
 
  private:
   Result<void> add_name(const NameItem& name, InodeNumber target, mode_t type);
   Result<void> add_link(const NameItem& name, InodeNumber target);
-  Result<void> share_extents(InodeNumber source, InodeNumber target, Source& what, InodeRecord& record);
+  Result<void> share_extents(InodeNumber source, InodeNumber target, Source& what,
+                             InodeRecord& record);
   Result<void> mark_shared(InodeNumber source, const Source& what, std::uint64_t end);
 
   TreeClone& clone_;

@@ -66,7 +66,8 @@ Result<void> VolumeChange::add_entry(InodeNumber directory, const NameItem& item
     if (record->link_count >= kLinkLimit) return fail(ErrorCode::kTooManyLinks);
     ++record->link_count;
   }
-  record->size = std::min(record->size + entry_size(item.name), kFileSizeLimit);  // a damaged size may be near the limit
+  record->size = std::min(record->size + entry_size(item.name),
+                          kFileSizeLimit);  // a damaged size may be near the limit
   record->modify_time = record->change_time = time_;
   put_name(transaction_, volume_.id(), directory, item);
   return {};

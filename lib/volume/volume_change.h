@@ -1,12 +1,13 @@
 // One change of a volume's names and attributes, from the locks to the commit.
 //
-// Takes an Operation and the exclusive tree lock when it is made and gives them back in commit() (or when
-// it goes). In between, a method of Volume checks what must hold and edits: inode records are loaded once
-// and all that were edited are put at the commit, so that a directory that plays two parts in a rename is
-// one record. An inode that loses its last name is erased in the same transaction where nobody holds it
-// and it is small; else it becomes an orphan (orphans.h).
+// Takes an Operation and the exclusive tree lock when it is made and gives them back in commit()
+// (or when it goes). In between, a method of Volume checks what must hold and edits: inode records
+// are loaded once and all that were edited are put at the commit, so that a directory that plays
+// two parts in a rename is one record. An inode that loses its last name is erased in the same
+// transaction where nobody holds it and it is small; else it becomes an orphan (orphans.h).
 //
-// The time of the change is taken under the lock: times in a tree never run against its order of changes.
+// The time of the change is taken under the lock: times in a tree never run against its order of
+// changes.
 #pragma once
 
 #include <map>
@@ -53,8 +54,8 @@ class VolumeChange {
   Result<void> add_entry(InodeNumber directory, const NameItem& item);
   Result<void> remove_entry(InodeNumber directory, const NameItem& item);
 
-  /// One name of an inode is gone: fewer links, a new change time; without links it is erased or becomes
-  /// an orphan. At most one inode a change loses its last name.
+  /// One name of an inode is gone: fewer links, a new change time; without links it is erased or
+  /// becomes an orphan. At most one inode a change loses its last name.
   Result<void> drop_link(InodeNumber inode);
   /// A new inode without a name, which is opened at the commit.
   void add_unnamed(InodeNumber inode);

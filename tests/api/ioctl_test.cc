@@ -33,10 +33,9 @@ TEST(Ioctl, AFieldWithoutAnEndIsNoName) {
 
 TEST(Ioctl, EachRequestHasItsOwnNumber) {
   const std::set<unsigned> numbers = {
-      kIoctlDescribeDaemon, kIoctlDescribeVolume, kIoctlDescribeSpace,
-      kIoctlListVolumes,    kIoctlCreateVolume,   kIoctlDeleteVolume,
-      kIoctlRenameVolume,   kIoctlSyncStore,      kIoctlLocateBlock,
-      kIoctlHoldCheckpoint};
+      kIoctlDescribeDaemon, kIoctlDescribeVolume, kIoctlDescribeSpace, kIoctlListVolumes,
+      kIoctlCreateVolume,   kIoctlDeleteVolume,   kIoctlRenameVolume,  kIoctlSyncStore,
+      kIoctlLocateBlock,    kIoctlHoldCheckpoint};
   EXPECT_EQ(numbers.size(), 10u);
 }
 

@@ -1,4 +1,5 @@
-// Options mean what they mean in cp: in their order, by any unambiguous beginning, with operands as raw bytes.
+// Options mean what they mean in cp: in their order, by any unambiguous beginning, with operands as
+// raw bytes.
 #include "tools/cowcp/command_line.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,9 @@ Parsed parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "cowcp");
   return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
 }
-CopyOptions options(const std::vector<const char*>& arguments) { return parse(arguments).line.options; }
+CopyOptions options(const std::vector<const char*>& arguments) {
+  return parse(arguments).line.options;
+}
 
 TEST(CommandLine, TheLastOfTwoThatContradictCounts) {
   EXPECT_EQ(options({"-i", "-n", "a", "b"}).interactive, Interactive::kNeverOverwrite);
@@ -40,7 +43,8 @@ TEST(CommandLine, OptionalValuesComeAfterAnEqualsSignOnly) {
 TEST(CommandLine, OperandsAreBytes) {
   const Parsed parsed = parse({"[a,b]", "{}", "-", "--", "-r", "--", "x=y", ""});
   EXPECT_FALSE(parsed.line.options.recursive);
-  EXPECT_EQ(parsed.line.operands, (std::vector<std::string>{"[a,b]", "{}", "-", "-r", "--", "x=y", ""}));
+  EXPECT_EQ(parsed.line.operands,
+            (std::vector<std::string>{"[a,b]", "{}", "-", "-r", "--", "x=y", ""}));
 }
 
 TEST(CommandLine, OptionsMayFollowOperandsAndCarryTheirValues) {
@@ -54,7 +58,8 @@ TEST(CommandLine, OptionsMayFollowOperandsAndCarryTheirValues) {
 }
 
 TEST(CommandLine, NonsenseIsRefused) {
-  for (const char* word : {"-Q", "--nonsense", "--sparse=x", "--preserve=y", "--method=x", "-j0", "-j-1", "-jx", "-S"}) {
+  for (const char* word : {"-Q", "--nonsense", "--sparse=x", "--preserve=y", "--method=x", "-j0",
+                           "-j-1", "-jx", "-S"}) {
     EXPECT_EQ(parse({"a", "b", word}).exit_code, 1) << word;
   }
   EXPECT_EQ(parse({"-l", "-s", "a", "b"}).exit_code, 1);

@@ -1,8 +1,8 @@
-// cowcp against GNU cp: the same random trees, the same random command lines, the same result: bytes, attributes,
-// messages, exit code.
+// cowcp against GNU cp: the same random trees, the same random command lines, the same result:
+// bytes, attributes, messages, exit code.
 //
-// COWFS_SEED, COWFS_CASES: which histories, and how many (200 by default, 20,000 with COWFS_LONG). A failing case prints
-// its seed and command line.
+// COWFS_SEED, COWFS_CASES: which histories, and how many (200 by default, 20,000 with COWFS_LONG).
+// A failing case prints its seed and command line.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -40,7 +40,8 @@ std::vector<std::string> lines_of(const std::string& path, const std::string& pr
   std::ifstream in(path, std::ios::binary);
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) {
-    for (std::size_t at = 0; (at = line.find("cowcp: ", at)) != line.npos;) line.replace(at, 7, "cp: ");
+    for (std::size_t at = 0; (at = line.find("cowcp: ", at)) != line.npos;)
+      line.replace(at, 7, "cp: ");
     if (line == "Try 'cowcp --help' for more information.") line.replace(5, 5, "cp");
     if (line.ends_with(" is incomplete") && program != "cp") continue;  // what only cowcp says
     lines.push_back(line);
@@ -50,12 +51,14 @@ std::vector<std::string> lines_of(const std::string& path, const std::string& pr
 }
 
 /// Runs a program in a directory, its answers from `input`.
-int run_in(const std::string& directory, const std::string& program, const std::vector<std::string>& arguments,
-           const std::string& input, bool as_root, mode_t mask) {
+int run_in(const std::string& directory, const std::string& program,
+           const std::vector<std::string>& arguments, const std::string& input, bool as_root,
+           mode_t mask) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     const auto redirect = [&](const std::string& path, int flags, int to) {
       const int fd = ::open(path.c_str(), flags, 0666);
@@ -79,19 +82,56 @@ int run_in(const std::string& directory, const std::string& program, const std::
 
 /// A random command line over the names of the trees.
 std::vector<std::string> random_arguments(Random& random) {
-  static const std::vector<std::string> kFlags{
-      "-a", "-r", "-R", "-r", "-a", "-p", "-d", "-L", "-P", "-H", "-n", "-i", "-f", "-u", "-v", "-v", "-l", "-s", "-x", "-b",
-      "--preserve=mode", "--preserve=timestamps,links", "--preserve=all", "--preserve=xattr", "--preserve=ownership", "--no-preserve=mode",
-      "--no-preserve=timestamps", "--backup=numbered", "--backup=simple", "--sparse=always", "--sparse=never", "--reflink=never", "--reflink=auto",
-      "--remove-destination", "--attributes-only", "--strip-trailing-slashes", "-T", "--parents", "-S.old", "--verbose"};
+  static const std::vector<std::string> kFlags{"-a",
+                                               "-r",
+                                               "-R",
+                                               "-r",
+                                               "-a",
+                                               "-p",
+                                               "-d",
+                                               "-L",
+                                               "-P",
+                                               "-H",
+                                               "-n",
+                                               "-i",
+                                               "-f",
+                                               "-u",
+                                               "-v",
+                                               "-v",
+                                               "-l",
+                                               "-s",
+                                               "-x",
+                                               "-b",
+                                               "--preserve=mode",
+                                               "--preserve=timestamps,links",
+                                               "--preserve=all",
+                                               "--preserve=xattr",
+                                               "--preserve=ownership",
+                                               "--no-preserve=mode",
+                                               "--no-preserve=timestamps",
+                                               "--backup=numbered",
+                                               "--backup=simple",
+                                               "--sparse=always",
+                                               "--sparse=never",
+                                               "--reflink=never",
+                                               "--reflink=auto",
+                                               "--remove-destination",
+                                               "--attributes-only",
+                                               "--strip-trailing-slashes",
+                                               "-T",
+                                               "--parents",
+                                               "-S.old",
+                                               "--verbose"};
   static const std::vector<std::string> kSuffixes{"", "", "", "", "", "/", "/.", "//"};
   const auto& names = tree_names();
   std::vector<std::string> arguments;
-  for (std::size_t i = below(random, 5); i > 0; --i) arguments.push_back(kFlags[below(random, kFlags.size())]);
+  for (std::size_t i = below(random, 5); i > 0; --i)
+    arguments.push_back(kFlags[below(random, kFlags.size())]);
   if (!one_in(random, 4)) arguments.push_back(one_in(random, 2) ? "-r" : "-a");
   const auto name_in = [&](const std::string& tree) {
     std::string path = tree;
-    for (std::size_t depth = below(random, 3); depth > 0; --depth) path += "/" + names[below(random, names.size())];
+    for (std::size_t depth = below(random, 3); depth > 0; --depth)
+      path += "/" + names[below(random, names.size())];
     return path + kSuffixes[below(random, kSuffixes.size())];
   };
   for (std::size_t i = one_in(random, 3) ? 1 + below(random, 3) : 1; i > 0; --i) {
@@ -102,13 +142,18 @@ std::vector<std::string> random_arguments(Random& random) {
   });
   // cp 9.1 moves a backup back to the wrong directory.
   if (backs_up) std::erase(arguments, "-s");
-  static const std::vector<std::string> kTargets{"there", "there/", "new", "new/", "here/d/new", "there/d", "here"};
+  static const std::vector<std::string> kTargets{"there",      "there/",  "new", "new/",
+                                                 "here/d/new", "there/d", "here"};
   if (std::ranges::find(arguments, "--parents") != arguments.end()) {
-    // cp 9.1 goes on oddly after a --parents that failed, and says the slashes of the source in its own way.
-    std::erase_if(arguments, [](const std::string& each) { return each.starts_with("here") || each.starts_with("there"); });
+    // cp 9.1 goes on oddly after a --parents that failed, and says the slashes of the source in its
+    // own way.
+    std::erase_if(arguments, [](const std::string& each) {
+      return each.starts_with("here") || each.starts_with("there");
+    });
     arguments.push_back(std::string("here/") + names[below(random, 4)]);
   }
-  const std::string target = one_in(random, 3) ? name_in("there") : kTargets[below(random, kTargets.size())];
+  const std::string target =
+      one_in(random, 3) ? name_in("there") : kTargets[below(random, kTargets.size())];
   if (one_in(random, 8)) arguments.insert(arguments.begin(), {"-t", target});
   else arguments.push_back(target);
   return arguments;
@@ -117,7 +162,8 @@ std::vector<std::string> random_arguments(Random& random) {
 class Oracle : public testing::Test {
  protected:
   void SetUp() override {
-    if (variable("COWFS_BIN_DIR").empty()) GTEST_SKIP() << "COWFS_BIN_DIR does not say where cowcp is";
+    if (variable("COWFS_BIN_DIR").empty())
+      GTEST_SKIP() << "COWFS_BIN_DIR does not say where cowcp is";
     if (std::system("cp --version 2>/dev/null | head -n 1 | grep -q 'coreutils) 9.1$'") != 0) {
       GTEST_SKIP() << "the oracle is cp of GNU coreutils 9.1";
     }
@@ -139,7 +185,8 @@ class Oracle : public testing::Test {
     std::ofstream(root + "/answers") << "y\nn\ny\nn\nyes\nn\ny\ny\n";
     arguments.insert(arguments.begin(), extra.begin(), extra.end());
     Outcome outcome;
-    outcome.code = run_in(directory, program, arguments, root + "/answers", as_root, one_in(random, 4) ? 077 : 022);
+    outcome.code = run_in(directory, program, arguments, root + "/answers", as_root,
+                          one_in(random, 4) ? 077 : 022);
     const std::string name = program == "cp" ? "cp" : "cowcp";
     outcome.out = lines_of(directory + ".out", name);
     outcome.err = lines_of(directory + ".err", name);
@@ -159,12 +206,11 @@ class Oracle : public testing::Test {
     }
   }
 
-  static void remove_all(const std::string& root) {
-    std::filesystem::remove_all(root + "/case");
-  }
+  static void remove_all(const std::string& root) { std::filesystem::remove_all(root + "/case"); }
 
   void compare(const std::vector<std::string>& extra, std::uint64_t cases) {
-    const std::uint64_t first = variable("COWFS_SEED").empty() ? 1 : std::stoull(variable("COWFS_SEED"));
+    const std::uint64_t first =
+        variable("COWFS_SEED").empty() ? 1 : std::stoull(variable("COWFS_SEED"));
     const TempDir temp;
     const std::string cowcp = variable("COWFS_BIN_DIR") + "/cowcp";
     for (std::uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
@@ -176,11 +222,16 @@ class Oracle : public testing::Test {
       const Outcome seen = play(seed, cowcp, arguments, extra, root, as_root);
       std::string line;
       for (const std::string& argument : arguments) line += " '" + argument + "'";
-      SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + (as_root ? " as root:" : " as a user:") + line);
+      SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + (as_root ? " as root:" : " as a user:") +
+                   line);
       EXPECT_EQ(expected.code, seen.code);
-      // How far it came, and what it met before, depends on the order of inode numbers, which two runs do not share.
-      const auto into_itself = [](const std::string& text) { return text.find("into itself") != text.npos; };
-      EXPECT_EQ(std::ranges::any_of(expected.err, into_itself), std::ranges::any_of(seen.err, into_itself));
+      // How far it came, and what it met before, depends on the order of inode numbers, which two
+      // runs do not share.
+      const auto into_itself = [](const std::string& text) {
+        return text.find("into itself") != text.npos;
+      };
+      EXPECT_EQ(std::ranges::any_of(expected.err, into_itself),
+                std::ranges::any_of(seen.err, into_itself));
       if (std::ranges::any_of(expected.err, into_itself)) continue;
       EXPECT_EQ(expected.err, seen.err);
       EXPECT_EQ(expected.out, seen.out);
@@ -188,7 +239,8 @@ class Oracle : public testing::Test {
     }
   }
 
-  static void expect_same_tree(const std::vector<std::string>& expected, const std::vector<std::string>& seen) {
+  static void expect_same_tree(const std::vector<std::string>& expected,
+                               const std::vector<std::string>& seen) {
     std::vector<std::string> missing;
     std::vector<std::string> surplus;
     std::ranges::set_difference(expected, seen, std::back_inserter(missing));

@@ -15,7 +15,8 @@ namespace cowfs {
 namespace {
 
 constexpr std::size_t kSizes[] = {0, 0, 1, 511, 4095, 4096, 4097, 10000, 131072, 300001};
-constexpr mode_t kModes[] = {0644, 0600, 0755, 0444, 0400, 0666, 0000, 04755, 02755, 01644, 0200, 0640};
+constexpr mode_t kModes[] = {0644, 0600,  0755,  0444,  0400, 0666,
+                             0000, 04755, 02755, 01644, 0200, 0640};
 constexpr mode_t kDirectoryModes[] = {0755, 0700, 0777, 0555, 01777, 02775, 0750, 0500};
 
 void make_file(const std::string& path, Random& random) {
@@ -26,7 +27,8 @@ void make_file(const std::string& path, Random& random) {
   if (one_in(random, 4)) {  // holes at both ends
     const off_t at = static_cast<off_t>(below(random, 3)) * 65536;
     (void)!::pwrite(fd, bytes.data(), bytes.size(), at);
-    (void)!::ftruncate(fd, at + static_cast<off_t>(bytes.size()) + static_cast<off_t>(below(random, 3)) * 40000);
+    (void)!::ftruncate(
+        fd, at + static_cast<off_t>(bytes.size()) + static_cast<off_t>(below(random, 3)) * 40000);
   } else {
     (void)!::write(fd, bytes.data(), bytes.size());
   }
@@ -39,7 +41,8 @@ void set_access_list(const std::string& path, const char* name) {
     std::uint16_t tag, permissions;
     std::uint32_t id;
   };
-  const Item items[] = {{0x01, 6, ~0U}, {0x02, 4, 1234}, {0x04, 4, ~0U}, {0x10, 4, ~0U}, {0x20, 0, ~0U}};
+  const Item items[] = {
+      {0x01, 6, ~0U}, {0x02, 4, 1234}, {0x04, 4, ~0U}, {0x10, 4, ~0U}, {0x20, 0, ~0U}};
   char value[4 + sizeof items];
   const std::uint32_t version = 2;
   std::memcpy(value, &version, 4);
@@ -56,9 +59,10 @@ void set_old_times(const std::string& path, Random& random) {
   ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
-void make_odd(const std::string& directory, const std::string& path, Random& random, TreeKinds kinds,
-              const std::vector<std::string>& files) {
-  static const char* const kTargets[] = {"nowhere", "a", "b", "d", ".", "..", "../a", "/etc/hostname", "link", "x y"};
+void make_odd(const std::string& directory, const std::string& path, Random& random,
+              TreeKinds kinds, const std::vector<std::string>& files) {
+  static const char* const kTargets[] = {"nowhere",       "a",    "b",  "d", ".", "..", "../a",
+                                         "/etc/hostname", "link", "x y"};
   switch (below(random, kinds.devices ? 6 : 5)) {
     case 0:
     case 1: (void)!::symlink(kTargets[below(random, std::size(kTargets))], path.c_str()); break;
@@ -78,18 +82,22 @@ void decorate(const std::string& path, Random& random, TreeKinds kinds) {
   if (::lstat(path.c_str(), &status) != 0) return;
   const bool is_directory = S_ISDIR(status.st_mode);
   if (kinds.devices && one_in(random, 4)) {
-    (void)!::lchown(path.c_str(), static_cast<uid_t>(1000 + below(random, 3)), static_cast<gid_t>(1000 + below(random, 3)));
+    (void)!::lchown(path.c_str(), static_cast<uid_t>(1000 + below(random, 3)),
+                    static_cast<gid_t>(1000 + below(random, 3)));
   }
   if (!S_ISLNK(status.st_mode)) {
     if (one_in(random, 5)) ::lsetxattr(path.c_str(), "user.colour", "blue\0!", 6, 0);
     if (one_in(random, 8)) set_access_list(path, "system.posix_acl_access");
-    else if (is_directory && one_in(random, 2)) ::chmod(path.c_str(), kDirectoryModes[below(random, std::size(kDirectoryModes))]);
-    else if (!is_directory && one_in(random, 2)) ::chmod(path.c_str(), kModes[below(random, std::size(kModes))]);
+    else if (is_directory && one_in(random, 2))
+      ::chmod(path.c_str(), kDirectoryModes[below(random, std::size(kDirectoryModes))]);
+    else if (!is_directory && one_in(random, 2))
+      ::chmod(path.c_str(), kModes[below(random, std::size(kModes))]);
     if (is_directory && one_in(random, 8)) set_access_list(path, "system.posix_acl_default");
   }
 }
 
-void fill(const std::string& directory, Random& random, TreeKinds kinds, int depth, std::vector<std::string>& files) {
+void fill(const std::string& directory, Random& random, TreeKinds kinds, int depth,
+          std::vector<std::string>& files) {
   const std::size_t count = 1 + below(random, 7);
   std::vector<std::string> made;
   for (std::size_t i = 0; i < count; ++i) {
@@ -134,7 +142,8 @@ std::string content_of(const std::string& path) {
   std::uint64_t hash = 14695981039346656037ULL;
   char buffer[65536];
   for (ssize_t got = 0; (got = ::read(fd, buffer, sizeof buffer)) > 0;) {
-    for (ssize_t i = 0; i < got; ++i) hash = (hash ^ static_cast<unsigned char>(buffer[i])) * 1099511628211ULL;
+    for (ssize_t i = 0; i < got; ++i)
+      hash = (hash ^ static_cast<unsigned char>(buffer[i])) * 1099511628211ULL;
   }
   ::close(fd);
   return std::to_string(hash);
@@ -147,7 +156,8 @@ std::string attributes_of(const std::string& path) {
   for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
     char value[4096];
     const ssize_t length = ::lgetxattr(path.c_str(), names + at, value, sizeof value);
-    found.push_back(std::string(" ") + (names + at) + "=" + hex(value, length < 0 ? 0 : static_cast<std::size_t>(length)));
+    found.push_back(std::string(" ") + (names + at) + "=" +
+                    hex(value, length < 0 ? 0 : static_cast<std::size_t>(length)));
   }
   std::ranges::sort(found);
   std::string out;
@@ -159,7 +169,8 @@ std::string attributes_of(const std::string& path) {
 
 const std::vector<std::string>& tree_names() {
   static const std::vector<std::string> names{
-      "a", "b", "c", "d", "e", "f", "link", "x y", "it's", "new\nline", "\xff\xfe", "caf\xc3\xa9", "-dash", "a~", "tab\there", ".hidden"};
+      "a",    "b",         "c",        "d",           "e",     "f",  "link",      "x y",
+      "it's", "new\nline", "\xff\xfe", "caf\xc3\xa9", "-dash", "a~", "tab\there", ".hidden"};
   return names;
 }
 
@@ -179,16 +190,19 @@ std::vector<std::string> describe_tree(const std::string& directory) {
     const std::string path = directory + relative;
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) continue;
-    std::string line = relative + " " + std::to_string(status.st_mode) + " " + std::to_string(status.st_uid) + ":" +
-                       std::to_string(status.st_gid);
+    std::string line = relative + " " + std::to_string(status.st_mode) + " " +
+                       std::to_string(status.st_uid) + ":" + std::to_string(status.st_gid);
     if (!S_ISDIR(status.st_mode)) {
-      const auto [first, is_new] = first_names.try_emplace({status.st_dev, status.st_ino}, relative);
+      const auto [first, is_new] =
+          first_names.try_emplace({status.st_dev, status.st_ino}, relative);
       line += " links " + std::to_string(status.st_nlink);
       if (!is_new) line += " is " + std::min(first->second, relative);
     }
     line += " m" + time_of(status.st_mtim);
-    if (S_ISREG(status.st_mode)) line += " " + std::to_string(status.st_size) + " " + content_of(path);
-    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) line += " device " + std::to_string(status.st_rdev);
+    if (S_ISREG(status.st_mode))
+      line += " " + std::to_string(status.st_size) + " " + content_of(path);
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+      line += " device " + std::to_string(status.st_rdev);
     if (S_ISLNK(status.st_mode)) {
       char target[4096];
       const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
@@ -201,8 +215,10 @@ std::vector<std::string> describe_tree(const std::string& directory) {
     if (!S_ISDIR(status.st_mode)) continue;
     std::vector<std::string> below;
     DIR* stream = ::opendir(path.c_str());
-    for (const dirent* entry = nullptr; stream != nullptr && (entry = ::readdir(stream)) != nullptr;) {
-      if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..") below.emplace_back(entry->d_name);
+    for (const dirent* entry = nullptr;
+         stream != nullptr && (entry = ::readdir(stream)) != nullptr;) {
+      if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
+        below.emplace_back(entry->d_name);
     }
     if (stream != nullptr) ::closedir(stream);
     std::ranges::sort(below, std::greater{});

@@ -39,15 +39,27 @@ TEST(Units, AreForPeople) {
 }
 
 TEST(ProgressLine, ShowsABarOnlyWhereTheWholeIsKnown) {
-  ProgressState state{.bytes = 1 << 20, .files = 3, .whole_bytes = 4 << 20, .whole_files = 9, .whole_known = true, .seconds = 2};
+  ProgressState state{.bytes = 1 << 20,
+                      .files = 3,
+                      .whole_bytes = 4 << 20,
+                      .whole_files = 9,
+                      .whole_known = true,
+                      .seconds = 2};
   const std::string line = progress_line(state, 120, false);
-  EXPECT_THAT(line, HasSubstr("[######------------------]  25% 1.0 MiB/4.0 MiB 3/9 files 512 KiB/s 0:06 left"));
+  EXPECT_THAT(
+      line,
+      HasSubstr("[######------------------]  25% 1.0 MiB/4.0 MiB 3/9 files 512 KiB/s 0:06 left"));
   state.whole_known = false;
   EXPECT_EQ(progress_line(state, 120, false), "1.0 MiB 3 files 512 KiB/s");
 }
 
 TEST(ProgressLine, FitsAndIsColouredOnlyWhereAsked) {
-  const ProgressState state{.bytes = 5, .files = 1, .whole_bytes = 5, .whole_files = 1, .whole_known = true, .seconds = 1};
+  const ProgressState state{.bytes = 5,
+                            .files = 1,
+                            .whole_bytes = 5,
+                            .whole_files = 1,
+                            .whole_known = true,
+                            .seconds = 1};
   EXPECT_LT(progress_line(state, 20, false).size(), 20u);
   EXPECT_THAT(progress_line(state, 100, false), Not(HasSubstr("\033")));
   EXPECT_THAT(progress_line(state, 100, true), HasSubstr("\033[32m"));
@@ -55,7 +67,8 @@ TEST(ProgressLine, FitsAndIsColouredOnlyWhereAsked) {
 
 TEST(Backups, AreNumberedAfterTheHighest) {
   const TempDir temp;
-  for (const char* name : {"f", "f.~1~", "f.~12~", "f.~x~", "f.~~", "other.~99~"}) std::ofstream(temp / name);
+  for (const char* name : {"f", "f.~1~", "f.~12~", "f.~x~", "f.~~", "other.~99~"})
+    std::ofstream(temp / name);
   const Place target{AT_FDCWD, temp / "f", "f"};
   CopyOptions options;
   options.backup = Backup::kExisting;

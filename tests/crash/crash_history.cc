@@ -46,9 +46,8 @@ std::string to_string(const CrashCase& crash) {
 std::optional<CrashCase> parse_crash_case(std::string_view text) {
   CrashCase crash;
   CrashCase::Second second;
-  const int count =
-      std::sscanf(std::string(text).c_str(), "%lu:%zu:%lu:%zu:%lu", &crash.seed, &crash.cut,
-                  &crash.choice, &second.cut, &second.choice);
+  const int count = std::sscanf(std::string(text).c_str(), "%lu:%zu:%lu:%zu:%lu", &crash.seed,
+                                &crash.cut, &crash.choice, &second.cut, &second.choice);
   if (count != 3 && count != 5) return std::nullopt;
   if (count == 5) crash.second = second;
   crash.older_slot = text.ends_with('o');
@@ -90,13 +89,14 @@ Result<std::unique_ptr<CrashHistory>> CrashHistory::record(std::uint64_t seed,
 
 Result<void> CrashHistory::run(std::uint64_t seed, std::size_t operations) {
   storage_.start_recording();
-  COWFS_TRY(FileSystem::format(*weakened(std::make_unique<BorrowedStorage>(storage_)),
-                               crash_user(), 0755, {.seed = 7}));
+  COWFS_TRY(FileSystem::format(*weakened(std::make_unique<BorrowedStorage>(storage_)), crash_user(),
+                               0755, {.seed = 7}));
   std::unique_ptr<FileSystem> file_system;
   const auto reopen = [&]() -> Result<FileSystem*> {
     file_system.reset();
-    COWFS_ASSIGN(file_system, FileSystem::open(
-                                  weakened(std::make_unique<BorrowedStorage>(storage_)), options()));
+    COWFS_ASSIGN(
+        file_system,
+        FileSystem::open(weakened(std::make_unique<BorrowedStorage>(storage_)), options()));
     return file_system.get();
   };
   COWFS_TRY(reopen());
@@ -194,8 +194,8 @@ std::string CrashHistory::describe(const CrashCase& crash) {
   }
   if (!crash.second) return text;
   const CrashChoice second = choice_of(crash.second->cut, crash.second->choice);
-  const auto again = FileSystem::open(
-      weakened(recorded->crash_image(crash.second->cut, second)), options());
+  const auto again =
+      FileSystem::open(weakened(recorded->crash_image(crash.second->cut, second)), options());
   if (!again) return text + "it does not open the second time: " + again.error().text;
   return text + fmt::format("after the second crash ({}) recovery replayed {} records\n",
                             to_string(second), (*again)->store().counters().replayed);

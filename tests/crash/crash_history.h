@@ -49,9 +49,9 @@ struct Weakness {
 inline void PrintTo(const Weakness& weakness, std::ostream* out) { *out << weakness.name; }
 
 struct CrashCounts {
-  std::uint64_t states = 0;   // crash states that were judged
-  std::uint64_t opened = 0;   // those that differed from the ones just before
-  std::uint64_t seconds = 0;  // of the states: a second crash during recovery
+  std::uint64_t states = 0;       // crash states that were judged
+  std::uint64_t opened = 0;       // those that differed from the ones just before
+  std::uint64_t seconds = 0;      // of the states: a second crash during recovery
   std::uint64_t older_slots = 0;  // of the states: with the older superblock slot alone
   std::size_t operations = 0;
   std::size_t calls = 0;

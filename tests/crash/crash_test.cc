@@ -39,9 +39,9 @@ TEST(Crash, EveryStateThatAHostMayShowIsOneThatWasPromised) {
     sum.calls += counts.calls;
   }
   std::cout << sum.states << " crash states (" << sum.seconds << " of a second crash, "
-            << sum.older_slots << " with the older slot alone; "
-            << sum.opened << " images opened) of " << sum.operations << " operations with "
-            << sum.calls << " host calls\n";
+            << sum.older_slots << " with the older slot alone; " << sum.opened
+            << " images opened) of " << sum.operations << " operations with " << sum.calls
+            << " host calls\n";
   if (!kSanitized && size.first_seed != size.last_seed) {
     EXPECT_GE(sum.states, 100'000u);
   }

@@ -1,4 +1,5 @@
-// Random damage to a store at rest: it is an error, or it hit what nobody needs; what is read is never wrong.
+// Random damage to a store at rest: it is an error, or it hit what nobody needs; what is read is
+// never wrong.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -24,7 +25,8 @@ StoreOptions at_rest_options() {
 
 using ByteOfStore = std::pair<ArrayName, std::uint64_t>;
 
-/// A store with files, clones, a snapshot, a fork, holes, overwritten blocks and attributes; closed.
+/// A store with files, clones, a snapshot, a fork, holes, overwritten blocks and attributes;
+/// closed.
 class DamageTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -53,25 +55,34 @@ class DamageTest : public ::testing::Test {
     const auto main = *file_system.volume(kMainVolume);
     const auto directory = main->make_directory(kStoreOwner, kRootInode, "d", 0755);
     for (unsigned i = 0; i < 40; ++i) {
-      const auto made = main->make_node(kStoreOwner, i % 2 == 0 ? kRootInode : directory->inode, "f" + std::to_string(i),
-                                        S_IFREG | 0644, 0);
+      const auto made = main->make_node(kStoreOwner, i % 2 == 0 ? kRootInode : directory->inode,
+                                        "f" + std::to_string(i), S_IFREG | 0644, 0);
       ASSERT_THAT(made, IsOk());
       std::string bytes(1000 + 3000 * i, static_cast<char>('a' + i % 26));
       for (std::size_t at = 0; at < bytes.size(); at += 97) bytes[at] = static_cast<char>(at + i);
       write(*main, made->inode, 8192 * (i % 3), bytes);
-      EXPECT_THAT(main->set_extended_attribute(kStoreOwner, made->inode, "user.n", bytes.substr(0, 700), AttributeMode::kAny), IsOk());
+      EXPECT_THAT(main->set_extended_attribute(kStoreOwner, made->inode, "user.n",
+                                               bytes.substr(0, 700), AttributeMode::kAny),
+                  IsOk());
       files_.push_back(made->inode);
     }
-    ASSERT_THAT(file_system.create_volume(kStoreOwner, kMainVolume, "snapshot", VolumeKind::kSnapshot), IsOk());
-    ASSERT_THAT(Volume::clone_range(kStoreOwner, *main, files_[30], 0, *main, files_[3], 4096, 16384, false), IsOk());
-    ASSERT_THAT(file_system.create_volume(kStoreOwner, kMainVolume, "fork", VolumeKind::kFork), IsOk());
+    ASSERT_THAT(
+        file_system.create_volume(kStoreOwner, kMainVolume, "snapshot", VolumeKind::kSnapshot),
+        IsOk());
+    ASSERT_THAT(Volume::clone_range(kStoreOwner, *main, files_[30], 0, *main, files_[3], 4096,
+                                    16384, false),
+                IsOk());
+    ASSERT_THAT(file_system.create_volume(kStoreOwner, kMainVolume, "fork", VolumeKind::kFork),
+                IsOk());
     for (unsigned i = 5; i < 30; ++i) write(*main, files_[i], 100 * i, "changed after the fork");
     ASSERT_THAT(file_system.store().checkpoint(), IsOk());
     for (unsigned i = 5; i < 30; ++i) write(*main, files_[i], 100 * i + 3, "and in place");
   }
 
-  static void write(Volume& volume, InodeNumber inode, std::uint64_t offset, std::string_view bytes) {
-    ASSERT_THAT(volume.write(kStoreOwner, inode, offset, std::as_bytes(std::span(bytes)), false), IsOk());
+  static void write(Volume& volume, InodeNumber inode, std::uint64_t offset,
+                    std::string_view bytes) {
+    ASSERT_THAT(volume.write(kStoreOwner, inode, offset, std::as_bytes(std::span(bytes)), false),
+                IsOk());
   }
 
   void note_blocks(Store& store) {
@@ -99,7 +110,8 @@ class DamageTest : public ::testing::Test {
       const auto& now = seen->at(name);
       EXPECT_EQ(now->structure, volume->structure) << name;
       for (const auto& [inode, file] : volume->files) {
-        EXPECT_TRUE(*now->files.at(inode)->bytes == *file->bytes) << "wrong bytes in " << name << ", inode " << raw(inode);
+        EXPECT_TRUE(*now->files.at(inode)->bytes == *file->bytes)
+            << "wrong bytes in " << name << ", inode " << raw(inode);
       }
     }
     return std::nullopt;
@@ -117,7 +129,8 @@ TEST_F(DamageTest, NoneOfFiveHundredDamagedBitsOfFileDataIsSilent) {
   for (int i = 0; i < (kSanitized ? 50 : 500); ++i) {
     const BlockRange& range = blocks_[random() % blocks_.size()];
     const std::uint64_t offset = (range.first << 12) + random() % (range.count << 12);
-    const auto error = after({{ArrayKind::kObject, raw(range.object)}, offset}, static_cast<unsigned>(random() % 8));
+    const auto error = after({{ArrayKind::kObject, raw(range.object)}, offset},
+                             static_cast<unsigned>(random() % 8));
     ASSERT_TRUE(error) << "byte " << offset << " of object " << raw(range.object);
     EXPECT_EQ(error->code, ErrorCode::kCorrupted) << error->text;
   }
@@ -129,7 +142,8 @@ TEST_F(DamageTest, NoneOfFiveHundredDamagedBitsOfTheStoresOwnStructuresGivesWron
   for (int i = 0; i < (kSanitized ? 50 : 500); ++i) {
     const auto& [array, size] = arrays_[random() % arrays_.size()];
     // Most of the node array was never used: its first nodes are.
-    const std::uint64_t used = array.kind == ArrayKind::kNodes ? std::min<std::uint64_t>(size, 64 << 12) : size;
+    const std::uint64_t used =
+        array.kind == ArrayKind::kNodes ? std::min<std::uint64_t>(size, 64 << 12) : size;
     if (after({array, random() % used}, static_cast<unsigned>(random() % 8))) ++told;
     ASSERT_FALSE(HasFailure()) << to_string(array);
   }

@@ -53,8 +53,9 @@ class FaultyRun {
   Result<FileSystem*> reopen();
   void start(const Fault& fault);
   void work(const Fault& fault);
-  /// What should be there. A fault that no operation told of may have moved checkpoints, and with them the numbers of
-  /// files made after a kill: then it is what this run did. Else the last operation is known to the undisturbed run alone.
+  /// What should be there. A fault that no operation told of may have moved checkpoints, and with
+  /// them the numbers of files made after a kill: then it is what this run did. Else the last
+  /// operation is known to the undisturbed run alone.
   const Reference& expected() const { return failure_ ? undisturbed_ : reference_; }
   CrashBounds bounds() const;
   void check_live();
@@ -94,8 +95,8 @@ void FaultyRun::start(const Fault& fault) {
     const bool strikes = fault.repeat == FaultyStorage::Repeat::kOnce ? counted_ == fault.call
                                                                       : counted_ >= fault.call;
     if (strikes && !struck_) struck_ = call;
-    const bool is_sync = call.kind == StorageCallKind::kSync ||
-                         call.kind == StorageCallKind::kSyncNames;
+    const bool is_sync =
+        call.kind == StorageCallKind::kSync || call.kind == StorageCallKind::kSyncNames;
     sync_failed_ = sync_failed_ || (strikes && is_sync && !failure_);
     ++counted_;
     return true;
@@ -210,8 +211,8 @@ void fail_everywhere(std::uint64_t seed, ErrorCode code, FaultyStorage::Repeat r
   EXPECT_GT(failed, 0u);
 }
 
-class HostFailures
-    : public ::testing::TestWithParam<std::tuple<ErrorCode, FaultyStorage::Repeat>> {};
+class HostFailures : public ::testing::TestWithParam<std::tuple<ErrorCode, FaultyStorage::Repeat>> {
+};
 
 TEST_P(HostFailures, AtEachChangingCallLeaveAnIntactStore) {
   const auto [code, repeat] = GetParam();
@@ -220,19 +221,20 @@ TEST_P(HostFailures, AtEachChangingCallLeaveAnIntactStore) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Errors, HostFailures,
-    ::testing::Combine(::testing::Values(ErrorCode::kIo, ErrorCode::kNoSpace,
-                                         ErrorCode::kQuotaExceeded),
-                       ::testing::Values(FaultyStorage::Repeat::kOnce,
-                                         FaultyStorage::Repeat::kAlways)),
-    [](const auto& row) {
-      const bool once = std::get<1>(row.param) == FaultyStorage::Repeat::kOnce;
-      return std::string(error_code_name(std::get<0>(row.param))) + (once ? "Once" : "ForEver");
-    });
+INSTANTIATE_TEST_SUITE_P(Errors, HostFailures,
+                         ::testing::Combine(::testing::Values(ErrorCode::kIo, ErrorCode::kNoSpace,
+                                                              ErrorCode::kQuotaExceeded),
+                                            ::testing::Values(FaultyStorage::Repeat::kOnce,
+                                                              FaultyStorage::Repeat::kAlways)),
+                         [](const auto& row) {
+                           const bool once = std::get<1>(row.param) == FaultyStorage::Repeat::kOnce;
+                           return std::string(error_code_name(std::get<0>(row.param))) +
+                                  (once ? "Once" : "ForEver");
+                         });
 
 TEST(HostFailuresOfReads, LeaveAnIntactStore) {
-  fail_everywhere(3, ErrorCode::kIo, FaultyStorage::Repeat::kOnce, calls_of(StorageCallKind::kRead));
+  fail_everywhere(3, ErrorCode::kIo, FaultyStorage::Repeat::kOnce,
+                  calls_of(StorageCallKind::kRead));
 }
 
 TEST(HostFailuresOfSyncs, TurnTheStoreReadOnly) {

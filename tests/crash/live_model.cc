@@ -60,8 +60,7 @@ void LiveModel::drop_name(LiveVolume& volume, InodeNumber directory, const std::
   touch(volume);
 }
 
-Result<FileState> LiveModel::version_of(Store& store, const LiveVolume& volume,
-                                        InodeNumber inode) {
+Result<FileState> LiveModel::version_of(Store& store, const LiveVolume& volume, InodeNumber inode) {
   const LiveFile& file = volume.files.at(inode);
   auto version = std::make_shared<FileVersion>();
   version->bytes = file.bytes;

@@ -1,5 +1,5 @@
-// The reference while a workload runs: bytes of every file, names, volumes; changed beside the store,
-// and turned into a logged state after each operation.
+// The reference while a workload runs: bytes of every file, names, volumes; changed beside the
+// store, and turned into a logged state after each operation.
 #pragma once
 
 #include <map>

@@ -69,7 +69,7 @@ Result<void> observe_directory(Volume& volume, InodeNumber directory, ExpectedVo
 }
 
 Result<std::shared_ptr<const ExpectedVolume>> observe_volume(FileSystem& file_system,
-                                                          const VolumeInfo& info) {
+                                                             const VolumeInfo& info) {
   auto state = std::make_shared<ExpectedVolume>();
   state->id = info.id;
   state->read_only = info.read_only;
@@ -85,8 +85,8 @@ Result<void> expect(bool holds, const char* what) {
 
 Result<void> write_text(Volume& volume, InodeNumber file, std::uint64_t offset,
                         const std::string& text) {
-  COWFS_ASSIGN(const std::size_t done, volume.write(crash_user(), file, offset,
-                                                    std::as_bytes(std::span(text)), false));
+  COWFS_ASSIGN(const std::size_t done,
+               volume.write(crash_user(), file, offset, std::as_bytes(std::span(text)), false));
   return expect(done == text.size(), "a short write after the crash");
 }
 
@@ -111,8 +111,8 @@ Result<void> change_main(FileSystem& file_system, const ExpectedVolume& seen) {
   COWFS_ASSIGN(const auto main, file_system.volume("main"));
   COWFS_ASSIGN(const VolumeInfo cut, file_system.create_volume(crash_user(), kMainVolume, "after",
                                                                VolumeKind::kSnapshot));
-  COWFS_ASSIGN(const Attributes file, main->make_node(crash_user(), kRootInode, "after",
-                                                      S_IFREG | 0644, 0));
+  COWFS_ASSIGN(const Attributes file,
+               main->make_node(crash_user(), kRootInode, "after", S_IFREG | 0644, 0));
   const std::string text(9000, 'x');
   COWFS_TRY(write_text(*main, file.inode, 100, text));
   if (!seen.files.empty()) {
@@ -121,8 +121,8 @@ Result<void> change_main(FileSystem& file_system, const ExpectedVolume& seen) {
     COWFS_TRY(write_text(*main, inode, 0, text));
     COWFS_ASSIGN(const auto before, file_system.volume(cut.id));
     COWFS_ASSIGN(const std::string kept, read_all(*before, inode, old->size()));
-    COWFS_TRY(expect(kept == *old->bytes,
-                     "a snapshot made after the crash changed with its parent"));
+    COWFS_TRY(
+        expect(kept == *old->bytes, "a snapshot made after the crash changed with its parent"));
   }
   COWFS_ASSIGN(const std::string read, read_all(*main, file.inode, text.size() + 100));
   COWFS_TRY(expect(read == std::string(100, '\0') + text, "a write after the crash is not there"));

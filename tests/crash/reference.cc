@@ -106,8 +106,8 @@ std::size_t Reference::last_change_of_shape(FileId file, std::size_t operation) 
   for (const Version& version : versions_.at(file)) {
     if (version.operation > operation) break;
     const FileVersion& now = *version.file;
-    const bool same = before != nullptr && before->size() == now.size() &&
-                      before->places == now.places;
+    const bool same =
+        before != nullptr && before->size() == now.size() && before->places == now.places;
     if (!same) last = version.operation;
     before = &now;
   }

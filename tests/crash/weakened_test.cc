@@ -49,8 +49,9 @@ std::vector<Weakness> weaknesses() {
   };
 }
 
-// Two cares need more than one thread, or a write that was cut short: tests/store Store.BlocksOnTheirWay* and tests/volume
-// SyncTest (zeros past the end) leave them out by themselves.
+// Two cares need more than one thread, or a write that was cut short: tests/store
+// Store.BlocksOnTheirWay* and tests/volume SyncTest (zeros past the end) leave them out by
+// themselves.
 class Weakened : public ::testing::TestWithParam<Weakness> {};
 
 TEST_P(Weakened, IsCaught) {

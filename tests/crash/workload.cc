@@ -104,8 +104,7 @@ bool Workload::is_open(const LiveVolume& volume, InodeNumber file) {
 
 Result<void> Workload::prepare() {
   COWFS_ASSIGN(const auto main, file_system_->volume("main"));
-  COWFS_ASSIGN(const Attributes made,
-               main->make_directory(crash_user(), kRootInode, "d", 0755));
+  COWFS_ASSIGN(const Attributes made, main->make_directory(crash_user(), kRootInode, "d", 0755));
   LiveVolume& live = model_.volume("main");
   live.directories.insert(made.inode);
   live.names[{kRootInode, "d"}] = made.inode;
@@ -122,15 +121,31 @@ Result<void> Workload::step() {
     Result<void> (Workload::*make)();
   };
   static constexpr std::array<Choice, 25> kChoices = {{
-      {8, &Workload::create},      {16, &Workload::write},        {10, &Workload::append},
-      {6, &Workload::truncate},    {6, &Workload::punch},         {4, &Workload::rename},
-      {2, &Workload::exchange},    {3, &Workload::link},          {4, &Workload::unlink},
-      {2, &Workload::unlink_open}, {2, &Workload::close_one},     {3, &Workload::directory},
-      {3, &Workload::attribute},   {8, &Workload::clone},         {4, &Workload::fork},
-      {1, &Workload::rename_volume}, {2, &Workload::delete_volume}, {8, &Workload::sync_some_file},
-      {2, &Workload::kill},        {3, &Workload::overwrite_and_fork},
-      {3, &Workload::open},        {3, &Workload::checkpoint},
-      {3, &Workload::sync_all},    {2, &Workload::reclaim},       {4, &Workload::replace_by_rename},
+      {8, &Workload::create},
+      {16, &Workload::write},
+      {10, &Workload::append},
+      {6, &Workload::truncate},
+      {6, &Workload::punch},
+      {4, &Workload::rename},
+      {2, &Workload::exchange},
+      {3, &Workload::link},
+      {4, &Workload::unlink},
+      {2, &Workload::unlink_open},
+      {2, &Workload::close_one},
+      {3, &Workload::directory},
+      {3, &Workload::attribute},
+      {8, &Workload::clone},
+      {4, &Workload::fork},
+      {1, &Workload::rename_volume},
+      {2, &Workload::delete_volume},
+      {8, &Workload::sync_some_file},
+      {2, &Workload::kill},
+      {3, &Workload::overwrite_and_fork},
+      {3, &Workload::open},
+      {3, &Workload::checkpoint},
+      {3, &Workload::sync_all},
+      {2, &Workload::reclaim},
+      {4, &Workload::replace_by_rename},
   }};
   std::uint64_t sum = 0;
   for (const Choice& choice : kChoices) sum += choice.weight;

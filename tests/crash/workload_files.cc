@@ -14,13 +14,12 @@ Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace
 
-Result<void> Workload::write_at(const Target& target, std::uint64_t offset,
-                                std::uint64_t length) {
+Result<void> Workload::write_at(const Target& target, std::uint64_t offset, std::uint64_t length) {
   const std::string bytes = bytes_of(length);
   begin("write " + std::to_string(raw(target.file)) + " offset " + std::to_string(offset) +
         " length " + std::to_string(length));
-  COWFS_ASSIGN(const std::size_t done, target.volume->write(crash_user(), target.file, offset,
-                                                            as_bytes(bytes), false));
+  COWFS_ASSIGN(const std::size_t done,
+               target.volume->write(crash_user(), target.file, offset, as_bytes(bytes), false));
   if (done != length) return fail(ErrorCode::kIo, "a short write");
   model_.write(*target.live, target.file, offset, bytes);
   return end();

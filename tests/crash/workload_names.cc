@@ -10,8 +10,8 @@ namespace cowfs {
 Result<void> Workload::create_in(const Target& target, InodeNumber directory,
                                  const std::string& name, InodeNumber* made) {
   begin("create " + name);
-  COWFS_ASSIGN(const Attributes file, target.volume->make_node(crash_user(), directory, name,
-                                                               S_IFREG | 0644, 0));
+  COWFS_ASSIGN(const Attributes file,
+               target.volume->make_node(crash_user(), directory, name, S_IFREG | 0644, 0));
   target.live->files[file.inode] = {};
   model_.add_name(*target.live, directory, name, file.inode);
   if (made != nullptr) *made = file.inode;

@@ -169,12 +169,15 @@ TEST(FormatDocument, PutsTheFieldsOfAJournalSegmentsHeadWhereTheyAre) {
   const Layout layout = layout_of("Segment heads");
   StoreId store{};
   store.fill('s');
-  const std::string bytes = encode_segment_head(store, {.first = 0x202, .previous = 0x101, .session = 0x303, .size = 0x40000, .durable = 0x404});
+  const std::string bytes = encode_segment_head(
+      store,
+      {.first = 0x202, .previous = 0x101, .session = 0x303, .size = 0x40000, .durable = 0x404});
   EXPECT_EQ(layout.end, bytes.size());
   EXPECT_EQ(bytes_at(layout, bytes, "magic"), "cowfsjnl");
   EXPECT_EQ(bytes_at(layout, bytes, "store id"), std::string(16, 's'));
   const std::map<std::string, std::uint64_t> expected{
-      {"version", 1}, {"zero", 0}, {"first", 0x202}, {"previous", 0x101}, {"session", 0x303}, {"size", 0x40000}, {"durable", 0x404}};
+      {"version", 1},     {"zero", 0},       {"first", 0x202},  {"previous", 0x101},
+      {"session", 0x303}, {"size", 0x40000}, {"durable", 0x404}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
 }
 
@@ -192,9 +195,9 @@ TEST(FormatDocument, PutsTheFieldsOfAJournalRecordWhereTheyAre) {
   EXPECT_EQ(bytes_at(layout, bytes, "magic"), "COWJ");
   EXPECT_EQ(bytes_at(layout, bytes, "store id"), std::string(16, 's'));
   EXPECT_EQ(bytes_at(layout, bytes, "body"), std::string("body\0\0\0\0", 8));
-  const std::map<std::string, std::uint64_t> expected{{"length", 80},       {"type", 3},         {"zero", 0},
-                                                      {"body size", 4},     {"sequence", 0x202}, {"durable", 0x101},
-                                                      {"generation", 0x303}, {"request id", 0x404}};
+  const std::map<std::string, std::uint64_t> expected{
+      {"length", 80},      {"type", 3},        {"zero", 0},           {"body size", 4},
+      {"sequence", 0x202}, {"durable", 0x101}, {"generation", 0x303}, {"request id", 0x404}};
   for (const auto& [name, value] : expected) expect_field(layout, bytes, name, value);
 }
 

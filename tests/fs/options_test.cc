@@ -124,8 +124,9 @@ TEST(MountOptions, EscapingAndSplittingGiveTheWordBack) {
 
 TEST(MountOptions, NumbersHaveLimits) {
   Options options;
-  for (const char* word : {"commit=0", "commit=301", "commit=", "commit=5s", "commit=-1", "cache=0", "journal=15", "journal=65537",
-                           "cache=65537", "cache=18446744073709551616"}) {
+  for (const char* word :
+       {"commit=0", "commit=301", "commit=", "commit=5s", "commit=-1", "cache=0", "journal=15",
+        "journal=65537", "cache=65537", "cache=18446744073709551616"}) {
     const Result<void> applied = apply_mount_option(options, word);
     ASSERT_FALSE(applied) << word;
     EXPECT_EQ(applied.error().code, ErrorCode::kInvalidArgument) << word;

@@ -54,12 +54,14 @@ std::vector<Found> walk(Volume& volume) {
   std::vector<InodeNumber> directories{kRootInode};
   for (std::size_t next = 0; next < directories.size() && found.size() < kMostEntries; ++next) {
     const InodeNumber directory = directories[next];
-    (void)volume.read_directory(directory, 0, true, [&](const DirectoryEntry& entry, const Attributes* attributes) {
-      if (entry.name == "." || entry.name == ".." || attributes == nullptr) return true;
-      found.push_back({directory, std::string(entry.name), *attributes});
-      if (S_ISDIR(attributes->mode) && seen.insert(attributes->inode).second) directories.push_back(attributes->inode);
-      return found.size() < kMostEntries;
-    });
+    (void)volume.read_directory(
+        directory, 0, true, [&](const DirectoryEntry& entry, const Attributes* attributes) {
+          if (entry.name == "." || entry.name == ".." || attributes == nullptr) return true;
+          found.push_back({directory, std::string(entry.name), *attributes});
+          if (S_ISDIR(attributes->mode) && seen.insert(attributes->inode).second)
+            directories.push_back(attributes->inode);
+          return found.size() < kMostEntries;
+        });
   }
   for (const Found& entry : found) {
     (void)volume.lookup(entry.directory, entry.name);
@@ -84,7 +86,8 @@ void change_file(Volume& volume, const Found& entry) {
   AttributeChange cut;
   cut.size = entry.attributes.size / 3;
   (void)volume.set_attributes(context, inode, cut);
-  (void)volume.set_extended_attribute(context, inode, "user.new", text.substr(0, 700), AttributeMode::kAny);
+  (void)volume.set_extended_attribute(context, inode, "user.new", text.substr(0, 700),
+                                      AttributeMode::kAny);
   (void)volume.remove_extended_attribute(context, inode, "user.long");
   (void)volume.remove_extended_attribute(context, inode, "system.posix_acl_access");
   (void)volume.sync(inode, false);
@@ -94,7 +97,8 @@ void change_names(Volume& volume, const Found& entry, std::size_t number) {
   const RequestContext context = caller();
   const std::string name = "new " + std::to_string(number);
   (void)volume.link(context, entry.attributes.inode, kRootInode, name);
-  (void)volume.rename(context, entry.directory, entry.name, kRootInode, name + "!", RenameMode::kReplace);
+  (void)volume.rename(context, entry.directory, entry.name, kRootInode, name + "!",
+                      RenameMode::kReplace);
   (void)volume.make_node(context, entry.attributes.inode, "in it", S_IFREG | 0666, 0);
   (void)volume.make_directory(context, entry.directory, name, 0777);
   if (number % 2 == 0) (void)volume.unlink(context, kRootInode, name + "!");
@@ -103,7 +107,8 @@ void change_names(Volume& volume, const Found& entry, std::size_t number) {
 }
 
 void copy_tree(const std::shared_ptr<Volume>& volume, InodeNumber directory) {
-  TreeClone clone(caller(), true, {volume, directory, volume, kRootInode, "a copy"}, {.mode = true, .links = true, .attributes = true});
+  TreeClone clone(caller(), true, {volume, directory, volume, kRootInode, "a copy"},
+                  {.mode = true, .links = true, .attributes = true});
   if (!clone.begin()) return;
   Result<bool> more(true);
   for (int steps = 0; more && *more && steps < kMostSteps; ++steps) more = clone.step();
@@ -117,7 +122,8 @@ void change(const std::shared_ptr<Volume>& volume, const std::vector<Found>& fou
     change_file(*volume, entry);
     change_names(*volume, entry, i);
     const Found& other = found[(i + 1) % found.size()];
-    (void)Volume::clone_range(caller(), *volume, entry.attributes.inode, 0, *volume, other.attributes.inode, 4096, 1 << 20, true);
+    (void)Volume::clone_range(caller(), *volume, entry.attributes.inode, 0, *volume,
+                              other.attributes.inode, 4096, 1 << 20, true);
   }
 }
 
@@ -139,7 +145,8 @@ void exercise(std::unique_ptr<MemoryStorage> storage, bool read_only) {
   }
   (void)system.store().space_now();
   if (read_only) return;
-  (void)system.create_volume(caller(), volumes.empty() ? kMainVolume : volumes.front().id, "made", VolumeKind::kFork);
+  (void)system.create_volume(caller(), volumes.empty() ? kMainVolume : volumes.front().id, "made",
+                             VolumeKind::kFork);
   (void)system.store().sync();
   for (const VolumeInfo& info : volumes) {
     if (info.id != kMainVolume) (void)system.delete_volume(caller(), info.id);

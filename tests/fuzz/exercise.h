@@ -1,4 +1,5 @@
-// Opens a store, walks all of it, reads, writes, forks, deletes, checks and closes it: within bounds, whatever its bytes are.
+// Opens a store, walks all of it, reads, writes, forks, deletes, checks and closes it: within
+// bounds, whatever its bytes are.
 #pragma once
 
 #include <memory>

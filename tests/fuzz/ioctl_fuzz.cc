@@ -1,11 +1,13 @@
-// Requests of a hostile caller, as the kernel hands them on, through libfuse to the daemon's own handlers.
+// Requests of a hostile caller, as the kernel hands them on, through libfuse to the daemon's own
+// handlers.
 //
-// The input is a row of requests, at most kMostRequests: who asks (root or a stranger), of which node, with which number and sizes, and bytes.
-// Half of the requests have the size and the header that their number asks for; a copy of a tree can have the token that was
-// offered last. Nothing is mounted: the session talks to a socket.
+// The input is a row of requests, at most kMostRequests: who asks (root or a stranger), of which
+// node, with which number and sizes, and bytes. Half of the requests have the size and the header
+// that their number asks for; a copy of a tree can have the token that was offered last. Nothing is
+// mounted: the session talks to a socket.
 #include <linux/fuse.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -146,7 +148,8 @@ struct Caller {
     switch (source.below(6, 1)) {
       case 0: return FUSE_ROOT_ID;
       case 1: return nodes.of_snapshot_directory(kMainVolume, kRootInode);
-      case 2: return nodes.of_inode(VolumeId{static_cast<std::uint32_t>(source.below(6, 1))}, kRootInode);
+      case 2:
+        return nodes.of_inode(VolumeId{static_cast<std::uint32_t>(source.below(6, 1))}, kRootInode);
       case 3: return nodes.of_inode(kMainVolume, InodeNumber{source.below(64, 1)});
       case 4: return source.number(8);
       default: return directory;
@@ -155,7 +158,8 @@ struct Caller {
   std::string choose_bytes(unsigned number, bool sound, Source& source) const {
     if (!sound) return std::string(source.take(source.below(16384)));
     const std::size_t size = kSizes[number];
-    std::string bytes = bytes_of(api::Header{api::kProtocolVersion, static_cast<std::uint32_t>(size)});
+    std::string bytes =
+        bytes_of(api::Header{api::kProtocolVersion, static_cast<std::uint32_t>(size)});
     bytes.resize(size);
     std::size_t at = sizeof(api::Header);
     if (number == kStartNumber && source.flag()) {
@@ -176,7 +180,8 @@ struct Caller {
     fuse_ioctl_in in{};
     in.fh = node == directory ? handle : source.number(1);
     in.flags = node == directory ? FUSE_IOCTL_DIR : static_cast<std::uint32_t>(source.number(1));
-    in.cmd = sound ? static_cast<std::uint32_t>(_IOC(_IOC_READ | _IOC_WRITE, api::kIoctlGroup, number, bytes.size()))
+    in.cmd = sound ? static_cast<std::uint32_t>(
+                         _IOC(_IOC_READ | _IOC_WRITE, api::kIoctlGroup, number, bytes.size()))
                    : static_cast<std::uint32_t>(source.number(4));
     in.in_size = static_cast<std::uint32_t>(bytes.size());
     in.out_size = sound ? in.in_size : static_cast<std::uint32_t>(source.number(2));
@@ -189,7 +194,8 @@ struct Caller {
 
 COWFS_FUZZ_TARGET(ioctl) {
   Source source(input);
-  auto opened = FileSystem::open(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, closed_store()), quiet_options());
+  auto opened = FileSystem::open(
+      std::make_unique<MemoryStorage>(MemoryStorage::Options{}, closed_store()), quiet_options());
   COWFS_CHECK(opened.has_value());
   MountSettings settings;
   settings.volume = kMainVolume;

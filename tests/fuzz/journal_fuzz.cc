@@ -1,4 +1,5 @@
-// Any bytes as a journal record, a segment's head, the body of a record of each kind, and as a whole segment of a journal that is read back.
+// Any bytes as a journal record, a segment's head, the body of a record of each kind, and as a
+// whole segment of a journal that is read back.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +19,9 @@ namespace {
 void check_bodies(std::string_view bytes) {
   if (const auto logged = decode_transaction(bytes)) {
     const auto again = decode_transaction(encode_transaction(logged->transaction, logged->taken));
-    if (!again || again->taken.size() != logged->taken.size() || again->transaction.changes().size() != logged->transaction.changes().size()) std::abort();
+    if (!again || again->taken.size() != logged->taken.size() ||
+        again->transaction.changes().size() != logged->transaction.changes().size())
+      std::abort();
   }
   if (const auto volume = decode_logged_volume(bytes)) {
     if (!decode_logged_volume(encode_logged_volume(*volume))) std::abort();
@@ -28,12 +31,15 @@ void check_bodies(std::string_view bytes) {
   }
 }
 
-// A record with a right checksum around the bytes, so that the fuzzer gets past it; then the bytes raw.
+// A record with a right checksum around the bytes, so that the fuzzer gets past it; then the bytes
+// raw.
 void check_segment(std::string_view bytes) {
   const StoreId store{};
   MemoryStorage storage;
-  std::string segment = encode_segment_head(store, {.first = 1, .previous = 0, .session = 0, .size = 65536});
-  segment += encode_record(store, {.type = RecordType::kTransaction, .sequence = 1, .body = bytes.substr(0, 4096)});
+  std::string segment =
+      encode_segment_head(store, {.first = 1, .previous = 0, .session = 0, .size = 65536});
+  segment += encode_record(
+      store, {.type = RecordType::kTransaction, .sequence = 1, .body = bytes.substr(0, 4096)});
   segment += bytes.substr(0, 32768);
   if (!storage.create({ArrayKind::kJournal, 0}) ||
       !storage.write({ArrayKind::kJournal, 0}, 0, std::as_bytes(std::span(segment)))) {

@@ -1,6 +1,8 @@
-// Any bytes as an item of the store's tree or of a volume's tree: refused, or values that encode to an item that says the same.
+// Any bytes as an item of the store's tree or of a volume's tree: refused, or values that encode to
+// an item that says the same.
 //
-// The input's first byte chooses the decoder, the second the length of the key; the rest is key and value.
+// The input's first byte chooses the decoder, the second the length of the key; the rest is key and
+// value.
 #include <string>
 
 #include "lib/base/check.h"
@@ -70,7 +72,8 @@ void decode_one(unsigned which, std::string_view key, std::string_view value) {
 COWFS_FUZZ_TARGET(record) {
   if (input.size() < 2) return;
   const auto which = static_cast<unsigned char>(input[0]);
-  const std::size_t key_size = std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
+  const std::size_t key_size =
+      std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
   decode_one(which, input.substr(2, key_size), input.substr(2 + key_size));
 }
 

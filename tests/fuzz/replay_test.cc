@@ -1,8 +1,9 @@
-// Every fuzz target on its seeds, on random changes of them, and on what was kept of fuzzing: what crashed once, and what reached code that
-// nothing else reached.
+// Every fuzz target on its seeds, on random changes of them, and on what was kept of fuzzing: what
+// crashed once, and what reached code that nothing else reached.
 //
-// COWFS_FUZZ_RUNS=N: so many random changes, with COWFS_SEED=N from another beginning; COWFS_FUZZ_INPUT=FILE: each input is written
-// there before it is tried, so that one that ends the test can be had.
+// COWFS_FUZZ_RUNS=N: so many random changes, with COWFS_SEED=N from another beginning;
+// COWFS_FUZZ_INPUT=FILE: each input is written there before it is tried, so that one that ends the
+// test can be had.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -36,7 +37,9 @@ std::string changed(std::string input, std::mt19937_64& random) {
     const std::size_t at = input.empty() ? 0 : random() % input.size();
     switch (random() % 5) {
       case 0:
-      case 1: if (!input.empty()) input[at] = static_cast<char>(random()); break;
+      case 1:
+        if (!input.empty()) input[at] = static_cast<char>(random());
+        break;
       case 2: input.insert(at, std::string(1 + random() % 8, static_cast<char>(random()))); break;
       case 3: input.erase(at, 1 + random() % 4); break;
       default: input.insert(at, input.substr(random() % (input.size() + 1), random() % 24));
@@ -47,7 +50,8 @@ std::string changed(std::string input, std::mt19937_64& random) {
 }
 
 void try_input(const Target& target, const std::string& input) {
-  if (const char* path = std::getenv("COWFS_FUZZ_INPUT")) std::ofstream(path, std::ios::binary) << input;
+  if (const char* path = std::getenv("COWFS_FUZZ_INPUT"))
+    std::ofstream(path, std::ios::binary) << input;
   target.run(input);
 }
 
@@ -70,7 +74,8 @@ TEST_P(FuzzTarget, TakesRandomChangesOfItsSeeds) {
   }
   ASSERT_FALSE(inputs.empty());
   std::mt19937_64 random(number_from("COWFS_SEED", 1));
-  for (std::uint64_t left = number_from("COWFS_FUZZ_RUNS", kSanitized ? 20 : 100); left > 0; --left) {
+  for (std::uint64_t left = number_from("COWFS_FUZZ_RUNS", kSanitized ? 20 : 100); left > 0;
+       --left) {
     try_input(GetParam(), changed(inputs[random() % inputs.size()], random));
   }
 }

@@ -26,18 +26,22 @@ void write_text(Volume& volume, InodeNumber inode, std::uint64_t offset, const s
   sure(volume.write(maker(), inode, offset, std::as_bytes(std::span(text)), false));
 }
 
-InodeNumber make_file(Volume& volume, InodeNumber directory, const std::string& name, const std::string& text) {
-  const InodeNumber made = sure(volume.make_node(maker(), directory, name, S_IFREG | 0644, 0)).inode;
+InodeNumber make_file(Volume& volume, InodeNumber directory, const std::string& name,
+                      const std::string& text) {
+  const InodeNumber made =
+      sure(volume.make_node(maker(), directory, name, S_IFREG | 0644, 0)).inode;
   write_text(volume, made, 0, text);
   return made;
 }
 
 void fill(Volume& volume) {
   const RequestContext context = maker();
-  const InodeNumber directory = sure(volume.make_directory(context, kRootInode, "directory", 0755)).inode;
+  const InodeNumber directory =
+      sure(volume.make_directory(context, kRootInode, "directory", 0755)).inode;
   const InodeNumber below = sure(volume.make_directory(context, directory, "below", 02775)).inode;
   const InodeNumber small = make_file(volume, directory, "small", "hello");
-  const InodeNumber large = make_file(volume, below, "large", std::string(std::size_t{1100} << 10, 'l'));
+  const InodeNumber large =
+      make_file(volume, below, "large", std::string(std::size_t{1100} << 10, 'l'));
   write_text(volume, small, 100'000, "after a hole");
   sure(volume.link(context, small, below, "hard link"));
   sure(volume.make_symlink(context, below, "link", std::string(700, 't')));
@@ -49,9 +53,11 @@ void fill(Volume& volume) {
   set(small, "user.long", std::string(2000, 'v'));
   set(small, "system.posix_acl_access", acl_bytes("u::rwx,u:61001:rw-,g::r-x,m::rwx,o::r--"));
   set(directory, "system.posix_acl_default", acl_bytes("u::rwx,g::r-x,g:5:rwx,m::rwx,o::---"));
-  for (int i = 0; i < 12; ++i) make_file(volume, below, "file " + std::to_string(i), std::string(100, 'f'));
+  for (int i = 0; i < 12; ++i)
+    make_file(volume, below, "file " + std::to_string(i), std::string(100, 'f'));
   const InodeNumber copy = make_file(volume, directory, "clone", "");
-  sure(Volume::clone_range(context, volume, large, 0, volume, copy, 0, std::uint64_t{1} << 20, false));
+  sure(Volume::clone_range(context, volume, large, 0, volume, copy, 0, std::uint64_t{1} << 20,
+                           false));
   write_text(volume, copy, 8192, "its own");
 }
 
@@ -61,7 +67,8 @@ void leave_unfinished(const std::shared_ptr<Volume>& volume) {
   sure(volume->open_file(orphan, true));
   sure(volume->unlink(maker(), kRootInode, "orphan"));
   const InodeNumber directory = sure(volume->lookup(kRootInode, "directory")).inode;
-  TreeClone clone(maker(), true, {volume, directory, volume, kRootInode, "copy"}, {.mode = true, .attributes = true});
+  TreeClone clone(maker(), true, {volume, directory, volume, kRootInode, "copy"},
+                  {.mode = true, .attributes = true});
   sure(clone.begin());
   sure(clone.step());
 }
@@ -87,7 +94,10 @@ Images make_images() {
   Images images;
   sure(volume->make_directory(maker(), kRootInode, "late", 0755));
   sure(system->create_volume(maker(), kMainVolume, "late", VolumeKind::kSnapshot));
-  write_text(*volume, sure(volume->lookup(sure(volume->lookup(kRootInode, "directory")).inode, "small")).inode, 0, "later");
+  write_text(
+      *volume,
+      sure(volume->lookup(sure(volume->lookup(kRootInode, "directory")).inode, "small")).inode, 0,
+      "later");
   leave_unfinished(volume);
   images.killed = storage.content();
   system.reset();

@@ -47,8 +47,9 @@ void add_items(const Node& node, std::vector<std::size_t>& counts, std::vector<S
     const std::string_view key = node.key(slot);
     const int decoder = decoder_of(kind_of(key));
     if (decoder < 0 || ++counts[static_cast<std::size_t>(decoder)] > kMostOfAKind) continue;
-    seeds.push_back({"record", std::string{byte(static_cast<std::size_t>(decoder)), byte(key.size())} + std::string(key) +
-                                   std::string(node.value(slot))});
+    seeds.push_back(
+        {"record", std::string{byte(static_cast<std::size_t>(decoder)), byte(key.size())} +
+                       std::string(key) + std::string(node.value(slot))});
   }
 }
 
@@ -56,7 +57,8 @@ void add_nodes(std::vector<Seed>& seeds) {
   std::vector<std::size_t> counts(16);
   std::size_t leaves = 0;
   for (std::uint64_t number = 1; number < kSeedNodes; ++number) {
-    const std::string page = read(closed_store(), {ArrayKind::kNodes, 0}, number * kNodeSize, kNodeSize);
+    const std::string page =
+        read(closed_store(), {ArrayKind::kNodes, 0}, number * kNodeSize, kNodeSize);
     Node node;
     std::memcpy(node.mutable_page().data(), page.data(), page.size());
     if (!node.validate(node.pointer())) continue;
@@ -71,7 +73,8 @@ void add_journal(std::vector<Seed>& seeds) {
   std::vector<std::size_t> counts(8);
   for (const auto& [name, array] : killed_store()) {
     if (name.kind != ArrayKind::kJournal) continue;
-    const std::string bytes = read(killed_store(), name, 0, std::min<std::uint64_t>(array->size(), 1 << 16));
+    const std::string bytes =
+        read(killed_store(), name, 0, std::min<std::uint64_t>(array->size(), 1 << 16));
     seeds.push_back({"journal", bytes.substr(0, kSegmentHeadSize)});
     for (std::size_t at = kSegmentHeadSize; at + kRecordHeadSize < bytes.size();) {
       ByteReader head(std::string_view(bytes).substr(at + 12));
@@ -108,8 +111,10 @@ void add_requests(std::vector<Seed>& seeds) {
     for (std::size_t uid = 0; uid < 2; ++uid) {
       for (std::size_t node = 0; node < 6; ++node) {
         const std::string ask{byte(number), byte(uid), 1, byte(node)};
-        seeds.push_back({"ioctl", offer + std::string{0, 8} + std::string(8, '\0') + ask +
-                                      std::string{byte(number == 11), 0, 79, 1, 0, 0, 0, 0, 0, 0, 0} + std::string(79, 'n')});
+        seeds.push_back(
+            {"ioctl", offer + std::string{0, 8} + std::string(8, '\0') + ask +
+                          std::string{byte(number == 11), 0, 79, 1, 0, 0, 0, 0, 0, 0, 0} +
+                          std::string(79, 'n')});
       }
     }
   }
@@ -121,7 +126,8 @@ std::vector<Seed> make_seeds() {
   std::vector<Seed> seeds;
   add_nodes(seeds);
   for (const std::uint64_t slot : {std::uint64_t{0}, std::uint64_t{1}}) {
-    seeds.push_back({"superblock", read(closed_store(), {ArrayKind::kSuperblock, 0}, slot * 4096, kSuperblockSize)});
+    seeds.push_back({"superblock", read(closed_store(), {ArrayKind::kSuperblock, 0}, slot * 4096,
+                                        kSuperblockSize)});
     seeds.push_back({"superblock", seeds.back().input.substr(12)});
   }
   add_journal(seeds);

@@ -1,7 +1,8 @@
 // A whole store whose arrays are changed as the input says, then opened and used (exercise.h).
 //
-// The first byte chooses the store and what is set right again after the changes: checksums are no obstacle to who can write the
-// store. Then changes follow, at most kMostImageChanges: a byte that says what, and its arguments.
+// The first byte chooses the store and what is set right again after the changes: checksums are no
+// obstacle to who can write the store. Then changes follow, at most kMostImageChanges: a byte that
+// says what, and its arguments.
 #include <xxhash.h>
 
 #include <set>
@@ -23,14 +24,17 @@ constexpr std::uint64_t kSlotDistance = 4096;
 
 class Image {
  public:
-  explicit Image(const ArraySet& content) : storage_(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, content)) {
+  explicit Image(const ArraySet& content)
+      : storage_(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, content)) {
     for (const auto& [name, array] : content) names_.push_back(name);
   }
 
   void change(Source& source) {
     const auto what = source.below(8, 1);
     if (what < 3) return patch_node(source);
-    if (what == 3) return patch({ArrayKind::kSuperblock, 0}, source.below(2, 1) * kSlotDistance + source.below(512), source);
+    if (what == 3)
+      return patch({ArrayKind::kSuperblock, 0},
+                   source.below(2, 1) * kSlotDistance + source.below(512), source);
     if (what == 4) return patch_item(source);
     const ArrayName name = names_[source.below(names_.size(), 1)];
     const std::uint64_t size = storage_->size(name).value_or(0);
@@ -58,7 +62,8 @@ class Image {
     const auto segments = storage_->list(ArrayKind::kJournal);
     for (const std::uint64_t segment : segments.value_or(std::vector<std::uint64_t>{})) {
       const ArrayName name{ArrayKind::kJournal, segment};
-      std::string bytes = read(name, 0, std::min<std::uint64_t>(storage_->size(name).value_or(0), 1 << 16));
+      std::string bytes =
+          read(name, 0, std::min<std::uint64_t>(storage_->size(name).value_or(0), 1 << 16));
       if (bytes.size() < kSegmentHeadSize) continue;
       set_checksum(bytes, kSegmentHeadSize - 8, 0);
       seal_records(bytes);
@@ -78,7 +83,8 @@ class Image {
   void write(ArrayName name, std::uint64_t at, const std::string& bytes) {
     (void)storage_->write(name, at, std::as_bytes(std::span(bytes)));
   }
-  /// The checksum of `bytes[from, ...)` up to `end`, at `end` or, where that is before `from`, at 0.
+  /// The checksum of `bytes[from, ...)` up to `end`, at `end` or, where that is before `from`, at
+  /// 0.
   static void set_checksum(std::string& bytes, std::size_t end, std::size_t from) {
     const std::uint64_t sum = XXH3_64bits(bytes.data() + from, end - from);
     std::memcpy(bytes.data() + (from == 0 ? end : 0), &sum, sizeof sum);
@@ -122,7 +128,8 @@ class Image {
     const std::string_view part = key ? node.key(slot) : node.value(slot);
     if (part.empty()) return;
     const auto page = reinterpret_cast<const char*>(node.mutable_page().data());
-    patch({ArrayKind::kNodes, 0}, at + static_cast<std::uint64_t>(part.data() - page) + source.below(part.size()), source);
+    patch({ArrayKind::kNodes, 0},
+          at + static_cast<std::uint64_t>(part.data() - page) + source.below(part.size()), source);
   }
 
   static constexpr std::uint64_t kSampleNodes = 256;

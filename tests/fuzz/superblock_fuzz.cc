@@ -26,7 +26,8 @@ void decode_and_encode(std::string_view bytes) {
 
 COWFS_FUZZ_TARGET(superblock) {
   decode_and_encode(input);
-  // The fuzzer's bytes behind the magic and the version of a real one, which it would be long in guessing.
+  // The fuzzer's bytes behind the magic and the version of a real one, which it would be long in
+  // guessing.
   std::string valid = encode_superblock(Superblock{});
   constexpr std::size_t kHeadSize = 12;
   const std::size_t body = valid.size() - kHeadSize - sizeof(std::uint64_t);

@@ -1,9 +1,11 @@
-// What a fuzz target is: a function that takes any bytes and neither crashes nor hangs, whatever they are.
+// What a fuzz target is: a function that takes any bytes and neither crashes nor hangs, whatever
+// they are.
 //
 //     COWFS_FUZZ_TARGET(node) { ... input ... }        in tests/fuzz/node_fuzz.cc
 //
-// With COWFS_SANITIZE=fuzzer each *_fuzz.cc is a program of libFuzzer. Everywhere else all of them are in one program, test_fuzz, which feeds
-// each with its seeds (seeds.h) and with what was kept of earlier runs (corpus/TARGET), as an ordinary test.
+// With COWFS_SANITIZE=fuzzer each *_fuzz.cc is a program of libFuzzer. Everywhere else all of them
+// are in one program, test_fuzz, which feeds each with its seeds (seeds.h) and with what was kept
+// of earlier runs (corpus/TARGET), as an ordinary test.
 #pragma once
 
 #include <cstddef>
@@ -56,16 +58,17 @@ class Source {
 }  // namespace cowfs::fuzz
 
 #ifdef COWFS_LIBFUZZER
-#define COWFS_FUZZ_TARGET(name)                                                               \
-  static void name##_fuzz_target(std::string_view input);                                     \
-  extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {         \
-    name##_fuzz_target(std::string_view(reinterpret_cast<const char*>(data), size));          \
-    return 0;                                                                                 \
-  }                                                                                           \
+#define COWFS_FUZZ_TARGET(name)                                                       \
+  static void name##_fuzz_target(std::string_view input);                             \
+  extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) { \
+    name##_fuzz_target(std::string_view(reinterpret_cast<const char*>(data), size));  \
+    return 0;                                                                         \
+  }                                                                                   \
   static void name##_fuzz_target(std::string_view input)
 #else
-#define COWFS_FUZZ_TARGET(name)                                                               \
-  static void name##_fuzz_target(std::string_view input);                                     \
-  [[maybe_unused]] static const bool name##_is_added = ::cowfs::fuzz::add_target({#name, name##_fuzz_target}); \
+#define COWFS_FUZZ_TARGET(name)                               \
+  static void name##_fuzz_target(std::string_view input);     \
+  [[maybe_unused]] static const bool name##_is_added =        \
+      ::cowfs::fuzz::add_target({#name, name##_fuzz_target}); \
   static void name##_fuzz_target(std::string_view input)
 #endif

@@ -1,7 +1,9 @@
-// Items of a volume's tree that make no sense, in trees that are sound: inodes, names, attributes, extents, orphans.
+// Items of a volume's tree that make no sense, in trees that are sound: inodes, names, attributes,
+// extents, orphans.
 //
-// The input: changes, at most kMostItemChanges. Each chooses an item of `main` by its number and patches, cuts, doubles or erases it, or puts it
-// under another key. Then the store is used (exercise.h).
+// The input: changes, at most kMostItemChanges. Each chooses an item of `main` by its number and
+// patches, cuts, doubles or erases it, or puts it under another key. Then the store is used
+// (exercise.h).
 #include <vector>
 
 #include "lib/base/check.h"
@@ -24,22 +26,26 @@ struct Item {
 std::vector<Item> items_of_main(Store& store) {
   std::vector<Item> items;
   const ReadView view(store);
-  const auto done = view.scan(kMainVolume, std::string_view("\0", 1), [&](std::string_view key, std::string_view value) {
-    items.push_back({std::string(key), std::string(value)});
-    return true;
-  });
+  const auto done = view.scan(kMainVolume, std::string_view("\0", 1),
+                              [&](std::string_view key, std::string_view value) {
+                                items.push_back({std::string(key), std::string(value)});
+                                return true;
+                              });
   COWFS_CHECK(done.has_value());
   return items;
 }
 
 void patch(std::string& text, Source& source) {
   const std::string_view bytes = source.take(1 + source.below(8, 1));
-  if (!text.empty() && !bytes.empty()) text.replace(source.below(text.size(), 2), bytes.size(), bytes);
+  if (!text.empty() && !bytes.empty())
+    text.replace(source.below(text.size(), 2), bytes.size(), bytes);
 }
 
-/// Extents that make no sense are refused by the journal and by the store's own code: store_fuzz.cc puts those into a tree.
+/// Extents that make no sense are refused by the journal and by the store's own code: store_fuzz.cc
+/// puts those into a tree.
 bool can_be_put(const Item& item) {
-  return item.key.size() >= 9 && item.key.size() <= kMaxKeySize && item.value.size() <= kMaxValueSize &&
+  return item.key.size() >= 9 && item.key.size() <= kMaxKeySize &&
+         item.value.size() <= kMaxValueSize &&
          (kind_of(item.key) != KeyKind::kExtent || decode_extent(item.key, item.value));
 }
 
@@ -64,7 +70,8 @@ void change(Transaction& transaction, const std::vector<Item>& items, Source& so
 COWFS_FUZZ_TARGET(volume) {
   Source source(input);
   const auto flags = source.number(1);
-  auto owned = std::make_unique<MemoryStorage>(MemoryStorage::Options{}, (flags & 1) != 0 ? killed_store() : closed_store());
+  auto owned = std::make_unique<MemoryStorage>(MemoryStorage::Options{},
+                                               (flags & 1) != 0 ? killed_store() : closed_store());
   MemoryStorage& storage = *owned;
   auto store = Store::open(std::move(owned), quiet_options());
   COWFS_CHECK(store.has_value());
@@ -77,7 +84,8 @@ COWFS_FUZZ_TARGET(volume) {
     if (!view.commit(transaction)) return;
   }
   if ((flags & 2) == 0) (void)(*store)->close();  // else the items are in the journal alone
-  exercise(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, storage.content()), (flags & 4) != 0);
+  exercise(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, storage.content()),
+           (flags & 4) != 0);
 }
 
 }  // namespace cowfs::fuzz

@@ -24,16 +24,21 @@ StoreId store_id() {
 class JournalTest : public ::testing::Test {
  protected:
   // A journal that goes on where the last one stopped, as Store::open begins it.
-  std::unique_ptr<Journal> begin(Storage& storage, JournalPosition slot, std::uint64_t limit = 1 << 20) {
+  std::unique_ptr<Journal> begin(Storage& storage, JournalPosition slot,
+                                 std::uint64_t limit = 1 << 20) {
     auto reader = JournalReader::open(storage, store_id(), slot);
     EXPECT_THAT(reader, IsOk());
     auto journal = std::make_unique<Journal>(storage, limit, kSegment);
-    EXPECT_THAT(journal->begin(store_id(), reader->last(), reader->next_session(), reader->segments(slot.sequence)), IsOk());
+    EXPECT_THAT(journal->begin(store_id(), reader->last(), reader->next_session(),
+                               reader->segments(slot.sequence)),
+                IsOk());
     return journal;
   }
 
-  static std::uint64_t append(Journal& journal, const std::string& body, RecordType type = RecordType::kTransaction) {
-    auto sequence = journal.append({.type = type, .generation = Generation{7}, .request_id = 9, .body = body});
+  static std::uint64_t append(Journal& journal, const std::string& body,
+                              RecordType type = RecordType::kTransaction) {
+    auto sequence =
+        journal.append({.type = type, .generation = Generation{7}, .request_id = 9, .body = body});
     EXPECT_THAT(sequence, IsOk());
     return sequence.value_or(0);
   }
@@ -50,7 +55,8 @@ class JournalTest : public ::testing::Test {
     EXPECT_THAT(reader->replay([&](const JournalRecord& record) -> Result<void> {
       if (record.type != RecordType::kMark) bodies.emplace_back(record.body);
       return {};
-    }), IsOk());
+    }),
+                IsOk());
     return bodies;
   }
 
@@ -63,7 +69,9 @@ std::vector<std::string> bodies(int count, const std::string& prefix = "record "
   return all;
 }
 
-TEST_F(JournalTest, ANewStoreHasNoRecords) { EXPECT_EQ(read(storage_, kNew), std::vector<std::string>{}); }
+TEST_F(JournalTest, ANewStoreHasNoRecords) {
+  EXPECT_EQ(read(storage_, kNew), std::vector<std::string>{});
+}
 
 TEST_F(JournalTest, EverythingAppendedSurvivesAKillAcrossSegments) {
   auto journal = begin(storage_, kNew);
@@ -84,7 +92,8 @@ TEST_F(JournalTest, ARecordKeepsAllThatItWasGiven) {
     EXPECT_EQ(record.request_id, 9u);
     EXPECT_EQ(record.body, "body");
     return {};
-  }), IsOk());
+  }),
+              IsOk());
 }
 
 TEST_F(JournalTest, AfterAPowerCutRecordsCountUpToTheLastMark) {
@@ -116,7 +125,8 @@ TEST_F(JournalTest, ATornTailIsDropped) {
       auto image = storage_.crash_image(cut, CrashChoice::from_seed(cut * 8 + seed));
       const auto found = read(*image, kNew);
       ASSERT_LE(found.size(), all.size());
-      ASSERT_TRUE(std::equal(found.begin(), found.end(), all.begin())) << "cut " << cut << " seed " << seed;
+      ASSERT_TRUE(std::equal(found.begin(), found.end(), all.begin()))
+          << "cut " << cut << " seed " << seed;
     }
   }
 }
@@ -131,12 +141,14 @@ TEST_F(JournalTest, ADurableRecordThatCannotBeReadIsDamage) {
   for (const std::uint64_t segment : {0, 1}) {
     auto image = storage_.kill_image();
     ASSERT_THAT(image->write({ArrayKind::kJournal, segment}, 1500, Bytes(&byte, 1)), IsOk());
-    EXPECT_THAT(JournalReader::open(*image, store_id(), kNew), FailsWith(ErrorCode::kCorrupted)) << segment;
+    EXPECT_THAT(JournalReader::open(*image, store_id(), kNew), FailsWith(ErrorCode::kCorrupted))
+        << segment;
   }
   // In a record that nothing knows to be durable it is a torn tail.
   auto image = storage_.kill_image();
   const JournalPosition end = journal->position();
-  ASSERT_THAT(image->write({ArrayKind::kJournal, end.segment}, end.offset - 8, Bytes(&byte, 1)), IsOk());
+  ASSERT_THAT(image->write({ArrayKind::kJournal, end.segment}, end.offset - 8, Bytes(&byte, 1)),
+              IsOk());
   EXPECT_EQ(read(*image, kNew), std::vector(all.begin(), all.end() - 1));
 }
 
@@ -194,7 +206,8 @@ TEST_F(JournalTest, IsBoundedAndLeavesRoomForWhatFreesSpace) {
   const std::string body(1000, 'x');
   Result<std::uint64_t> appended = 0;
   int count = 0;
-  for (; appended && count < 1000; ++count) appended = journal->append({RecordType::kTransaction, Generation{1}, 0, body});
+  for (; appended && count < 1000; ++count)
+    appended = journal->append({RecordType::kTransaction, Generation{1}, 0, body});
   EXPECT_THAT(appended, FailsWith(ErrorCode::kNoSpace));
   EXPECT_TRUE(journal->is_half_full());
   EXPECT_LE(storage_.list(ArrayKind::kJournal)->size(), 6u);
@@ -209,13 +222,16 @@ TEST_F(JournalTest, AFailedWriteLeavesNothingBehind) {
   auto journal = begin(faulty, kNew);
   append(*journal, "one");
   faulty.fail_matching(calls_of(StorageCallKind::kWrite), Error{ErrorCode::kIo, "injected"});
-  EXPECT_THAT(journal->append({RecordType::kTransaction, Generation{1}, 0, "two"}), FailsWith(ErrorCode::kIo));
+  EXPECT_THAT(journal->append({RecordType::kTransaction, Generation{1}, 0, "two"}),
+              FailsWith(ErrorCode::kIo));
   append(*journal, "three");
   EXPECT_EQ(read(storage_, kNew), (std::vector<std::string>{"one", "three"}));
 }
 
 TEST(JournalRecord, EveryFlippedBitIsNoticed) {
-  const std::string good = encode_record(store_id(), {.type = RecordType::kTransaction, .sequence = 5, .durable = 3, .body = "the body"});
+  const std::string good = encode_record(
+      store_id(),
+      {.type = RecordType::kTransaction, .sequence = 5, .durable = 3, .body = "the body"});
   ASSERT_TRUE(decode_record(store_id(), good));
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;

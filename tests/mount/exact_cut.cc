@@ -102,7 +102,9 @@ int write_until_stopped(const std::string& dir, const std::string& shared_path,
   Shared* shared = map_shared(shared_path);
   shared->writers = writers;
   struct sigaction action{};
-  action.sa_handler = [](int) { stopped = 1; };  // without SA_RESTART: wait() below has to come back
+  action.sa_handler = [](int) {
+    stopped = 1;
+  };  // without SA_RESTART: wait() below has to come back
   must(::sigaction(SIGTERM, &action, nullptr), "sigaction");
   std::vector<pid_t> children;
   for (std::size_t w = 0; w < writers; ++w) {

@@ -102,7 +102,9 @@ void check_open_after_unlink(const std::string& dir) {
 }
 
 void check_unnamed(const std::string& dir) {
-  const auto make = [&](int flags) { return Fd(::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0640)); };
+  const auto make = [&](int flags) {
+    return Fd(::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0640));
+  };
   const Fd fd = make(0);
   if (fd.get() < 0 && errno == EOPNOTSUPP) {
     std::fprintf(stderr, "O_TMPFILE is not supported here\n");
@@ -123,20 +125,25 @@ void check_unnamed(const std::string& dir) {
   const Fd second = make(0);
   write_all(second.get(), pattern(2, 0, 100), 0);
   if (::linkat(second.get(), "", AT_FDCWD, (dir + "/empty.path").c_str(), AT_EMPTY_PATH) == 0) {
-    expect_bytes(pattern(2, 0, 100), read_range(open_file(dir + "/empty.path", O_RDONLY).get(), 0, 200), "named by descriptor");
+    expect_bytes(pattern(2, 0, 100),
+                 read_range(open_file(dir + "/empty.path", O_RDONLY).get(), 0, 200),
+                 "named by descriptor");
     must(::unlink((dir + "/empty.path").c_str()), "unlink");
   } else {
     must_fail(-1, ENOENT, "linkat of a descriptor without the privilege");
   }
   const Fd never = make(O_EXCL);
   const std::string never_link = "/proc/self/fd/" + std::to_string(never.get());
-  must_fail(::linkat(AT_FDCWD, never_link.c_str(), AT_FDCWD, (dir + "/never").c_str(), AT_SYMLINK_FOLLOW), ENOENT,
-            "a name for a file that can have none");
+  must_fail(
+      ::linkat(AT_FDCWD, never_link.c_str(), AT_FDCWD, (dir + "/never").c_str(), AT_SYMLINK_FOLLOW),
+      ENOENT, "a name for a file that can have none");
 }
 
 struct statx extended_status(const std::string& path) {
   struct statx status{};
-  must(::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &status), "statx " + path);
+  must(::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
+               &status),
+       "statx " + path);
   return status;
 }
 
@@ -147,7 +154,8 @@ void check_birth(const std::string& dir) {
   (void)open_file(file, O_RDWR | O_CREAT);
   must(::mkdir((dir + "/born.dir").c_str(), 0755), "mkdir");
   must(::symlink("nowhere", (dir + "/born.link").c_str()), "symlink");
-  const std::int64_t after = ::time(nullptr) + 1;  // time(2) lags behind the clock of births a little
+  // time(2) lags behind the clock of births a little
+  const std::int64_t after = ::time(nullptr) + 1;
   if ((extended_status(file).stx_mask & STATX_BTIME) == 0) {
     std::fprintf(stderr, "no time of birth is told here\n");
     std::exit(3);
@@ -155,7 +163,8 @@ void check_birth(const std::string& dir) {
   for (const std::string& path : {file, dir + "/born.dir", dir + "/born.link"}) {
     const struct statx status = extended_status(path);
     expect((status.stx_mask & STATX_BTIME) != 0, "the mask of " + path);
-    expect(before <= status.stx_btime.tv_sec && status.stx_btime.tv_sec <= after, "the time of birth of " + path);
+    expect(before <= status.stx_btime.tv_sec && status.stx_btime.tv_sec <= after,
+           "the time of birth of " + path);
   }
   const struct statx born = extended_status(file);
   const timespec times[2] = {{5, 5}, {6, 6}};
@@ -164,7 +173,8 @@ void check_birth(const std::string& dir) {
   must(::chmod(file.c_str(), 0600), "chmod");
   must(::rename(file.c_str(), (file + "2").c_str()), "rename");
   const struct statx now = extended_status(file + "2");
-  expect(now.stx_btime.tv_sec == born.stx_btime.tv_sec && now.stx_btime.tv_nsec == born.stx_btime.tv_nsec,
+  expect(now.stx_btime.tv_sec == born.stx_btime.tv_sec &&
+             now.stx_btime.tv_nsec == born.stx_btime.tv_nsec,
          "a time of birth that moved");
   for (const char* name : {"/born2", "/born.link"}) must(::unlink((dir + name).c_str()), "unlink");
   must(::rmdir((dir + "/born.dir").c_str()), "rmdir");

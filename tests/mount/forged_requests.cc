@@ -2,10 +2,11 @@
 //
 // What a hostile caller sends to the daemon, as whoever runs this.
 //
-// ioctls: COUNT requests on the open directory DIR with random numbers of our group, sizes and bytes; sound ones with random names among
-// them. Whatever the answer is, it is an error, or a question that changes nothing. tokens: a tree clone of SOURCE into DIR with tokens that were guessed,
-// changed, or used before. handles: file handles of DIR with changed bits.
-// Ends with 1 where something succeeded that must not.
+// ioctls: COUNT requests on the open directory DIR with random numbers of our group, sizes and
+// bytes; sound ones with random names among them. Whatever the answer is, it is an error, or a
+// question that changes nothing. tokens: a tree clone of SOURCE into DIR with tokens that were
+// guessed, changed, or used before. handles: file handles of DIR with changed bits. Ends with 1
+// where something succeeded that must not.
 #include <sys/ioctl.h>
 
 #include "lib/api/ioctl.h"
@@ -17,17 +18,20 @@ using namespace mount_test;
 using namespace cowfs;
 
 bool may_succeed(unsigned command) {
-  return command == api::kIoctlDescribeDaemon || command == api::kIoctlDescribeVolume || command == api::kIoctlDescribeSpace ||
-         command == api::kIoctlListVolumes || command == api::kIoctlSyncStore || command == api::kIoctlOfferTree;
+  return command == api::kIoctlDescribeDaemon || command == api::kIoctlDescribeVolume ||
+         command == api::kIoctlDescribeSpace || command == api::kIoctlListVolumes ||
+         command == api::kIoctlSyncStore || command == api::kIoctlOfferTree;
 }
 
 void send(int fd, unsigned command, void* bytes) {
   if (::ioctl(fd, command, bytes) == 0) {
-    expect(may_succeed(command), "request " + std::to_string(command & 0xff) + " of a stranger succeeded");
+    expect(may_succeed(command),
+           "request " + std::to_string(command & 0xff) + " of a stranger succeeded");
     return;
   }
-  constexpr int kExpected[] = {ENOTTY, EINVAL, EPROTO, EPERM, EACCES, ENOENT, EEXIST, EBUSY, ENOTDIR, EISDIR, ENAMETOOLONG, EROFS,
-                               EOPNOTSUPP, EFAULT, EIO};
+  constexpr int kExpected[] = {ENOTTY,       EINVAL, EPROTO,     EPERM,   EACCES,
+                               ENOENT,       EEXIST, EBUSY,      ENOTDIR, EISDIR,
+                               ENAMETOOLONG, EROFS,  EOPNOTSUPP, EFAULT,  EIO};
   for (const int error : kExpected) {
     if (errno == error && error != EIO) return;
   }
@@ -82,7 +86,7 @@ void ioctls(const std::string& dir, std::uint64_t seed, std::uint64_t count) {
 void tokens(const std::string& dir, const std::string& source) {
   const Fd from = open_file(source, O_RDONLY | O_DIRECTORY);
   const Fd to = open_file(dir, O_RDONLY | O_DIRECTORY);
-  const auto start = [&](const std::uint8_t (&token)[api::kTokenBytes], const char* name) {
+  const auto start = [&](const std::uint8_t(&token)[api::kTokenBytes], const char* name) {
     api::StartTreeClone request;
     std::memcpy(request.token, token, sizeof request.token);
     expect(api::set_name(request.name, name), "name");
@@ -114,10 +118,12 @@ void handles(const std::string& dir) {
   const std::vector<char> sound(buffer, buffer + sizeof buffer);
   for (unsigned bit = 0; bit < 8 * handle->handle_bytes; ++bit) {
     std::memcpy(buffer, sound.data(), sound.size());
-    handle->f_handle[bit / 8] = static_cast<unsigned char>(handle->f_handle[bit / 8] ^ 1U << bit % 8);
+    handle->f_handle[bit / 8] =
+        static_cast<unsigned char>(handle->f_handle[bit / 8] ^ 1U << bit % 8);
     const Fd opened(::open_by_handle_at(mount.get(), handle, O_PATH));
     if (opened.get() < 0) {
-      expect(errno == ESTALE || errno == EPERM || errno == EINVAL, std::string("a forged handle: ") + std::strerror(errno));
+      expect(errno == ESTALE || errno == EPERM || errno == EINVAL,
+             std::string("a forged handle: ") + std::strerror(errno));
     } else if (::geteuid() != 0) {
       die("a stranger opened a forged handle: bit " + std::to_string(bit));
     } else {
@@ -128,7 +134,8 @@ void handles(const std::string& dir) {
         std::memcpy(&part, handle->f_handle + 4 * word, sizeof part);
         node |= std::uint64_t{part} << (word == 0 ? 32 : 0);
       }
-      expect(stat_of(opened.get()).st_ino == node, "a forged handle opened another file: bit " + std::to_string(bit));
+      expect(stat_of(opened.get()).st_ino == node,
+             "a forged handle opened another file: bit " + std::to_string(bit));
     }
   }
 }

@@ -1,9 +1,9 @@
 // kill_workers MOUNTPOINT WORKERS SEED
 //
-// Threads that change files below MOUNTPOINT/w0, w1, ... and remember what was acknowledged, here and
-// not on the mount. When the daemon is killed they stop at the error that says so, and this program
-// prints "stopped N" (N operations since the last time). A line on stdin says that the store is
-// mounted again: each worker compares all that it made with what it remembers. What was
+// Threads that change files below MOUNTPOINT/w0, w1, ... and remember what was acknowledged, here
+// and not on the mount. When the daemon is killed they stop at the error that says so, and this
+// program prints "stopped N" (N operations since the last time). A line on stdin says that the
+// store is mounted again: each worker compares all that it made with what it remembers. What was
 // acknowledged must be there, bytes included; the one operation that was under way may be. Then
 // "good" is printed and the work goes on. Ends with 0 at the end of stdin, with 1 at a difference.
 #include <sys/xattr.h>
@@ -152,8 +152,8 @@ bool Worker::write(const std::string& name, bool append) {
   State after = now_;
   change_all_names(after, before, std::make_shared<const File>(std::move(file)));
   const int flags = O_WRONLY | O_CLOEXEC | (append ? O_APPEND : 0) | (below(10) == 0 ? O_SYNC : 0);
-  const std::string what = "write " + name + " offset " + std::to_string(offset) + " length " +
-                           std::to_string(length);
+  const std::string what =
+      "write " + name + " offset " + std::to_string(offset) + " length " + std::to_string(length);
   return attempt(what, std::move(after), [&]() -> std::int64_t {
     const Fd fd(::open(path_of(name).c_str(), flags));
     if (fd.get() < 0) return -1;
@@ -265,7 +265,8 @@ std::string Worker::difference_of_file(const std::string& path, const File& expe
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) return path + ": " + std::strerror(errno);
   const std::vector<char> seen = read_range(fd.get(), 0, kMaxFile * 2);
-  const std::size_t most = std::max(expected.bytes.size(), other != nullptr ? other->bytes.size() : 0);
+  const std::size_t most =
+      std::max(expected.bytes.size(), other != nullptr ? other->bytes.size() : 0);
   if (seen.size() < expected.bytes.size() || seen.size() > most) {
     return path + " has " + std::to_string(seen.size()) + " bytes, not " +
            std::to_string(expected.bytes.size());
@@ -293,7 +294,8 @@ std::string Worker::difference_of_files(const std::string& directory, const File
   if (count != expected.size()) return directory + ": a file is missing";
   std::map<int, ino_t> inodes;
   for (const auto& [name, file] : expected) {
-    const File* in_part = other != nullptr && other->contains(name) ? other->at(name).get() : nullptr;
+    const File* in_part =
+        other != nullptr && other->contains(name) ? other->at(name).get() : nullptr;
     if (in_part != nullptr && in_part->number != file->number) in_part = nullptr;
     const std::string path = directory + "/" + name;
     const std::string wrong = difference_of_file(path, *file, in_part);
@@ -361,8 +363,7 @@ int main(int argc, char** argv) {
   if (argc != 4) die("usage: kill_workers MOUNTPOINT WORKERS SEED");
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < std::strtoul(argv[2], nullptr, 10); ++i) {
-    workers.push_back(
-        std::make_unique<Worker>(argv[1], i, std::strtoull(argv[3], nullptr, 10)));
+    workers.push_back(std::make_unique<Worker>(argv[1], i, std::strtoull(argv[3], nullptr, 10)));
   }
   std::cout << "good" << std::endl;
   for (std::string line;;) {

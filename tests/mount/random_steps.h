@@ -224,7 +224,8 @@ class Side {
       out += name[17] == 'a' ? " access" : " default";
       for (ssize_t at = 4; at + 8 <= size; at += 8) {
         char entry[32];
-        std::snprintf(entry, sizeof entry, " %u:%u", static_cast<unsigned char>(value[at]), static_cast<unsigned char>(value[at + 2]));
+        std::snprintf(entry, sizeof entry, " %u:%u", static_cast<unsigned char>(value[at]),
+                      static_cast<unsigned char>(value[at + 2]));
         out += entry;
       }
     }

@@ -288,7 +288,8 @@ inline void Side::do_chmod() {
 inline void Side::do_chown() {
   const auto uid = pick<uid_t>({0, 61001, 61002, static_cast<uid_t>(-1), static_cast<uid_t>(-1)});
   auto gid = pick<gid_t>({0, 61001, 61002, 61100, static_cast<gid_t>(-1)});
-  // A call that changes nothing looks to a FUSE daemon like the loss of privileges before a write: never made.
+  // A call that changes nothing looks to a FUSE daemon like the loss of privileges before a write:
+  // never made.
   if (uid == static_cast<uid_t>(-1) && gid == static_cast<gid_t>(-1)) gid = 61100;
   if (one_in(3)) {
     const std::size_t index = slot();
@@ -387,7 +388,8 @@ inline void Side::do_list_xattr() {
 inline void Side::do_unnamed() {
   const std::size_t index = slot();
   const std::string name = path();
-  const int flags = O_TMPFILE | O_CLOEXEC | pick({O_RDWR, O_RDWR, O_WRONLY, O_RDONLY}) | (one_in(4) ? O_EXCL : 0);
+  const int flags =
+      O_TMPFILE | O_CLOEXEC | pick({O_RDWR, O_RDWR, O_WRONLY, O_RDONLY}) | (one_in(4) ? O_EXCL : 0);
   const mode_t permissions = mode();
   call("open unnamed slot", index, name, flags, permissions);
   watch(name);
@@ -406,14 +408,17 @@ inline void Side::do_link_slot() {
   result(::linkat(fds_[index], "", AT_FDCWD, name.c_str(), AT_EMPTY_PATH));
 }
 
-// The bytes of an access control list, now and then not a sound one. The group's bits of the mode that it makes have execute: see do_umask.
+// The bytes of an access control list, now and then not a sound one. The group's bits of the mode
+// that it makes have execute: see do_umask.
 inline std::vector<char> Side::acl_value() {
   std::vector<char> value{2, 0, 0, 0};
   const auto add = [&](char tag, std::uint32_t id) {
     const char some = static_cast<char>(pick({7, 7, 6, 5, 4, 0, 3}));
-    const char permissions = one_in(100) ? '\11' : static_cast<char>(tag == 4 || tag == 16 ? some | 1 : some);
+    const char permissions =
+        one_in(100) ? '\11' : static_cast<char>(tag == 4 || tag == 16 ? some | 1 : some);
     for (const char byte : {tag, '\0', permissions, '\0'}) value.push_back(byte);
-    for (unsigned shift = 0; shift < 32; shift += 8) value.push_back(static_cast<char>(id >> shift & 0xff));
+    for (unsigned shift = 0; shift < 32; shift += 8)
+      value.push_back(static_cast<char>(id >> shift & 0xff));
   };
   constexpr std::uint32_t kNobody = 0xffffffff;
   const bool names_user = one_in(2);
@@ -432,7 +437,8 @@ inline std::vector<char> Side::acl_value() {
 
 inline void Side::do_set_acl() {
   const std::string name = path();
-  const char* attribute = pick({"system.posix_acl_access", "system.posix_acl_access", "system.posix_acl_default"});
+  const char* attribute =
+      pick({"system.posix_acl_access", "system.posix_acl_access", "system.posix_acl_default"});
   const std::vector<char> value = acl_value();
   const unsigned how = static_cast<unsigned>(below(6));
   const std::size_t index = slot();
@@ -482,7 +488,8 @@ inline void Side::do_list() {
   for (const std::string& entry : names) line_ += " " + entry;
 }
 
-// None takes the group's execute bit: a setgid bit without it is cleared later by other filesystems and not by the FUSE protocol.
+// None takes the group's execute bit: a setgid bit without it is cleared later by other filesystems
+// and not by the FUSE protocol.
 inline void Side::do_umask() {
   const mode_t mask = pick<mode_t>({022, 0, 07, 027, 02});
   call("umask", mask);

@@ -14,7 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-
 class Conformance : public TenantTest {
  protected:
   void SetUp() override {

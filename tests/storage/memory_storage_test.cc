@@ -14,7 +14,6 @@
 namespace cowfs {
 namespace {
 
-
 TEST(MemoryStore, TakesSpaceOnlyWhereItWasWritten) {
   MemoryStorage storage;
   ASSERT_THAT(storage.create(kArray), IsOk());

@@ -10,8 +10,8 @@
 namespace cowfs {
 namespace {
 
-constexpr std::array<std::string_view, 7> kImpossibleNames = {".", "..", ".cowfs", "a/b", "/", "../../etc",
-                                                              std::string_view("a\0b", 3)};
+constexpr std::array<std::string_view, 7> kImpossibleNames = {
+    ".", "..", ".cowfs", "a/b", "/", "../../etc", std::string_view("a\0b", 3)};
 
 TEST(HostileRecords, OfVolumesWithNamesThatLeadElsewhereAreRefused) {
   VolumeRecord record;

@@ -23,7 +23,8 @@ std::string content_bytes(std::uint64_t content) {
 std::uint64_t content_of(const std::string& block) {
   std::uint64_t word = 0;
   std::memcpy(&word, block.data(), 8);
-  const std::uint64_t content = word * 0xf1de83e19937733du;  // the inverse of the multiplier modulo 2^64
+  // the inverse of the multiplier modulo 2^64
+  const std::uint64_t content = word * 0xf1de83e19937733du;
   return content_bytes(content) == block ? content : 0;
 }
 
@@ -55,7 +56,8 @@ void StoreModel::write_block(ObjectNumber object, std::uint64_t block, std::uint
   ASSERT_THAT(store_.write_blocks(object, block, std::as_bytes(std::span(bytes))), IsOk());
 }
 
-void StoreModel::release_old(Transaction& transaction, const std::string& key, const ModelItem* old) {
+void StoreModel::release_old(Transaction& transaction, const std::string& key,
+                             const ModelItem* old) {
   if (old == nullptr || old->content == 0) return;
   transaction.release(decode_extent(key, old->value)->blocks);
 }
@@ -73,8 +75,10 @@ void StoreModel::put_some(const std::string& name) {
       auto ranges = store_.allocate(1);
       ASSERT_THAT(ranges, IsOk());
       item.content = next_content_++;
-      ASSERT_NO_FATAL_FAILURE(write_block(ranges->front().object, ranges->front().first, item.content));
-      const Extent extent{ByteReader(rest_of(key)).be<std::uint64_t>(), ranges->front(), store_.birth_generation()};
+      ASSERT_NO_FATAL_FAILURE(
+          write_block(ranges->front().object, ranges->front().first, item.content));
+      const Extent extent{ByteReader(rest_of(key)).be<std::uint64_t>(), ranges->front(),
+                          store_.birth_generation()};
       item.value = encode_extent(extent);
     } else {
       item.value = std::string(below(300), static_cast<char>('a' + below(26)));
@@ -158,7 +162,8 @@ void StoreModel::clone(const std::string& from, const std::string& to) {
 void StoreModel::fork(const std::string& parent) {
   const bool snapshot = below(2) == 0;
   const std::string name = "v" + std::to_string(next_name_++);
-  auto made = store_.fork_volume({}, id_of(store_, parent), name, snapshot ? VolumeKind::kSnapshot : VolumeKind::kFork);
+  auto made = store_.fork_volume({}, id_of(store_, parent), name,
+                                 snapshot ? VolumeKind::kSnapshot : VolumeKind::kFork);
   ASSERT_THAT(made, IsOk());
   ModelVolume copy = state_[parent];
   copy.read_only = snapshot;
@@ -199,10 +204,12 @@ void StoreModel::compare(Store& store, const ModelState& expected, const StoreMo
     std::map<std::string, std::string> found;
     {
       ReadView view(store);
-      ASSERT_THAT(view.scan(id, "", [&](std::string_view key, std::string_view value) {
-        found.emplace(key, value);
-        return true;
-      }), IsOk());
+      ASSERT_THAT(view.scan(id, "",
+                            [&](std::string_view key, std::string_view value) {
+                              found.emplace(key, value);
+                              return true;
+                            }),
+                  IsOk());
     }
     ASSERT_EQ(found.size(), volume.items.size()) << name;
     for (const auto& [key, item] : volume.items) {
@@ -211,7 +218,8 @@ void StoreModel::compare(Store& store, const ModelState& expected, const StoreMo
       const Extent extent = *decode_extent(key, item.value);
       std::string block(kBlockSize, '\0');
       ASSERT_THAT(store.read_data(extent.blocks.object, extent.blocks.first * kBlockSize,
-                                  std::as_writable_bytes(std::span(block))), IsOk());
+                                  std::as_writable_bytes(std::span(block))),
+                  IsOk());
       const std::uint64_t content = content_of(block);
       if (content == item.content) continue;
       ASSERT_TRUE(history != nullptr && !volume.read_only) << name << ": a block changed";

@@ -1,6 +1,8 @@
-// A store under random work, with a plain reference beside it: what every volume holds, and what every block of data may hold.
+// A store under random work, with a plain reference beside it: what every volume holds, and what
+// every block of data may hold.
 //
-// Used by the model test (reopen, compare) and the crash test (cut, reopen, compare with a checkpoint that was made).
+// Used by the model test (reopen, compare) and the crash test (cut, reopen, compare with a
+// checkpoint that was made).
 #pragma once
 
 #include <map>
@@ -12,7 +14,8 @@
 
 namespace cowfs {
 
-/// One item of a volume: a plain value, or an extent of one block with the content that was last written for it.
+/// One item of a volume: a plain value, or an extent of one block with the content that was last
+/// written for it.
 struct ModelItem {
   std::string value;
   std::uint64_t content = 0;  // 0: no extent
@@ -32,7 +35,8 @@ class StoreModel {
  public:
   StoreModel(Store& store, std::uint64_t seed) : store_(store), random_(seed) {}
 
-  /// One random piece of work on the store and on the reference. Fails the test where the store answers otherwise than the reference.
+  /// One random piece of work on the store and on the reference. Fails the test where the store
+  /// answers otherwise than the reference.
   void step();
   /// Continues with the same store, opened again.
   static void compare(Store& store, const ModelState& expected, const StoreModel* history);
@@ -63,7 +67,8 @@ class StoreModel {
   ModelState state_{{"main", {}}};
   std::uint64_t next_content_ = 1;
   std::uint64_t next_name_ = 1;
-  // Everything ever written to a place, in order: after a crash an in-place overwrite may show early.
+  // Everything ever written to a place, in order: after a crash an in-place overwrite may show
+  // early.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<std::uint64_t>> written_;
 };
 

@@ -1,7 +1,7 @@
 #include "lib/store/store.h"
 
-#include <gtest/gtest.h>
 #include <gtest/gtest-spi.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 
@@ -19,7 +19,8 @@ std::uint64_t seed_or(std::uint64_t fallback) {
   return seed != nullptr ? std::strtoull(seed, nullptr, 0) : fallback;
 }
 
-std::unique_ptr<Store> open_store(std::unique_ptr<Storage> storage, bool read_only = false, Omit omit = Omit::kNothing) {
+std::unique_ptr<Store> open_store(std::unique_ptr<Storage> storage, bool read_only = false,
+                                  Omit omit = Omit::kNothing) {
   StoreOptions options;
   options.background = false;
   options.read_only = read_only;
@@ -40,7 +41,8 @@ void put(Store& store, VolumeId volume, const std::string& key, const std::strin
   ASSERT_THAT(view.commit(transaction), IsOk());
 }
 
-void put_with(Store& store, const Operation& operation, const std::string& key, const std::string& value) {
+void put_with(Store& store, const Operation& operation, const std::string& key,
+              const std::string& value) {
   UpdateView view(store, operation);
   Transaction transaction;
   transaction.put(kMainVolume, key, value);
@@ -78,7 +80,8 @@ TEST(Store, ReadOnlyShowsWhatTheJournalHoldsAndWritesNothing) {
   auto storage = formatted();
   MemoryStorage* memory = storage.get();
   auto store = open_store(std::move(storage));
-  for (int i = 0; i < 500; ++i) put(*store, kMainVolume, "key" + std::to_string(i), std::string(300, 'x'));
+  for (int i = 0; i < 500; ++i)
+    put(*store, kMainVolume, "key" + std::to_string(i), std::string(300, 'x'));
   auto killed = memory->kill_image();
   MemoryStorage* image = killed.get();
   image->start_recording();
@@ -98,7 +101,8 @@ TEST(Store, ForkSharesAndDiverges) {
   EXPECT_THAT(store->verify(), IsOk());
 }
 
-// Whoever asks how much space is used has released blocks counted. Counts that make no sense break that off in the middle.
+// Whoever asks how much space is used has released blocks counted. Counts that make no sense break
+// that off in the middle.
 TEST(Store, CountsThatMakeNoSenseStopChangesWhoeverFindsThem) {
   auto store = open_store(formatted());
   const auto blocks = store->allocate(1);
@@ -111,16 +115,21 @@ TEST(Store, CountsThatMakeNoSenseStopChangesWhoeverFindsThem) {
     return view.commit(transaction);
   };
   const std::string key = extent_key(InodeNumber{16}, 0);
-  ASSERT_THAT(commit([&](Transaction& t) { t.put(kMainVolume, key, encode_extent({0, blocks->front(), store->birth_generation()})); }),
+  ASSERT_THAT(commit([&](Transaction& t) {
+                t.put(kMainVolume, key,
+                      encode_extent({0, blocks->front(), store->birth_generation()}));
+              }),
               IsOk());
   EXPECT_EQ(store->space_now().live_blocks, 1u);
   ASSERT_THAT(commit([&](Transaction& t) {
                 t.erase(kMainVolume, key);
-                for (int more_than_there_are = 0; more_than_there_are < 2; ++more_than_there_are) t.release(blocks->front());
+                for (int more_than_there_are = 0; more_than_there_are < 2; ++more_than_there_are)
+                  t.release(blocks->front());
               }),
               IsOk());
   (void)store->space_now();
-  EXPECT_THAT(commit([&](Transaction& t) { t.put(kMainVolume, "more", "value"); }), FailsWith(ErrorCode::kReadOnly));
+  EXPECT_THAT(commit([&](Transaction& t) { t.put(kMainVolume, "more", "value"); }),
+              FailsWith(ErrorCode::kReadOnly));
 }
 
 TEST(Store, RefusesChangesOfASnapshot) {
@@ -136,11 +145,16 @@ TEST(Store, RefusesChangesOfASnapshot) {
 TEST(Store, NamesOfVolumesAreChecked) {
   auto store = open_store(formatted());
   for (const std::string name : {"", ".", "..", ".cowfs", "a/b"}) {
-    EXPECT_THAT(store->fork_volume({}, kMainVolume, name, VolumeKind::kFork), FailsWith(ErrorCode::kInvalidArgument)) << name;
+    EXPECT_THAT(store->fork_volume({}, kMainVolume, name, VolumeKind::kFork),
+                FailsWith(ErrorCode::kInvalidArgument))
+        << name;
   }
-  EXPECT_THAT(store->fork_volume({}, kMainVolume, std::string(256, 'x'), VolumeKind::kFork), FailsWith(ErrorCode::kNameTooLong));
-  EXPECT_THAT(store->fork_volume({}, kMainVolume, "main", VolumeKind::kFork), FailsWith(ErrorCode::kExists));
-  EXPECT_THAT(store->fork_volume({}, kMainVolume, std::string(255, 'x'), VolumeKind::kFork), IsOk());
+  EXPECT_THAT(store->fork_volume({}, kMainVolume, std::string(256, 'x'), VolumeKind::kFork),
+              FailsWith(ErrorCode::kNameTooLong));
+  EXPECT_THAT(store->fork_volume({}, kMainVolume, "main", VolumeKind::kFork),
+              FailsWith(ErrorCode::kExists));
+  EXPECT_THAT(store->fork_volume({}, kMainVolume, std::string(255, 'x'), VolumeKind::kFork),
+              IsOk());
 }
 
 TEST(Store, ADeletedVolumeStaysReadableWhilePinned) {
@@ -174,7 +188,8 @@ TEST(Store, ReadOnlyWritesNothing) {
   kept->start_recording();
   auto reader = open_store(std::move(image), true);
   EXPECT_EQ(get(*reader, kMainVolume, "key"), "value");
-  EXPECT_THAT(reader->fork_volume({}, kMainVolume, "x", VolumeKind::kFork), FailsWith(ErrorCode::kReadOnly));
+  EXPECT_THAT(reader->fork_volume({}, kMainVolume, "x", VolumeKind::kFork),
+              FailsWith(ErrorCode::kReadOnly));
   EXPECT_THAT(reader->close(), IsOk());
   EXPECT_EQ(kept->call_count(), 0u);
 }
@@ -182,13 +197,18 @@ TEST(Store, ReadOnlyWritesNothing) {
 TEST(Store, RefusesANewerVersionAndLeavesItAlone) {
   auto storage = formatted();
   std::string slot(kBlockSize, '\0');
-  ASSERT_THAT(storage->read({ArrayKind::kSuperblock, 0}, kBlockSize, std::as_writable_bytes(std::span(slot))), IsOk());
+  ASSERT_THAT(storage->read({ArrayKind::kSuperblock, 0}, kBlockSize,
+                            std::as_writable_bytes(std::span(slot))),
+              IsOk());
   slot[0] = 'X';
-  ASSERT_THAT(storage->write({ArrayKind::kSuperblock, 0}, kBlockSize, std::as_bytes(std::span(slot))), IsOk());
+  ASSERT_THAT(
+      storage->write({ArrayKind::kSuperblock, 0}, kBlockSize, std::as_bytes(std::span(slot))),
+      IsOk());
   EXPECT_THAT(Store::open(std::move(storage), {}), FailsWith(ErrorCode::kNotAStore));
 }
 
-// A store that was killed after a checkpoint which fell between the taking of blocks and the commit that refers to them.
+// A store that was killed after a checkpoint which fell between the taking of blocks and the commit
+// that refers to them.
 std::unique_ptr<Store> killed_with_blocks_on_their_way(Omit omit) {
   auto storage = formatted();
   MemoryStorage* memory = storage.get();
@@ -214,7 +234,8 @@ TEST(Store, BlocksOnTheirWayAtACheckpointAreGivenBackAfterAKill) {
 }
 
 TEST(Store, BlocksOnTheirWayWouldLeakIfACheckpointDidNotRecordThem) {
-  EXPECT_THAT(killed_with_blocks_on_their_way(Omit::kInFlightRecorded)->verify(), FailsWith(ErrorCode::kCorrupted));
+  EXPECT_THAT(killed_with_blocks_on_their_way(Omit::kInFlightRecorded)->verify(),
+              FailsWith(ErrorCode::kCorrupted));
 }
 
 TEST(Store, NeverTakesAPlaceTwiceNotEvenAfterAKill) {
@@ -286,7 +307,8 @@ void damage_newest_slot(Storage& storage) {
   const std::string junk(kSuperblockSize, '\x5a');
   const std::uint64_t slot = slots->valid.front().checkpoint % kSuperblockSlots;
   ASSERT_THAT(storage.write({ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance + 8,
-                            std::as_bytes(std::span(junk).first(kSuperblockSize - 8))), IsOk());
+                            std::as_bytes(std::span(junk).first(kSuperblockSize - 8))),
+              IsOk());
 }
 
 // A recorded history of random work: the state after each step, and which calls belong to it.
@@ -324,14 +346,17 @@ class History {
 
   MemoryStorage& memory() { return *memory_; }
 
-  /// Opens what a crash left and checks it against the steps that it may be: not older than the newest that was durable, after a
-  /// kill (within the last call) not older than the newest that was acknowledged before it.
+  /// Opens what a crash left and checks it against the steps that it may be: not older than the
+  /// newest that was durable, after a kill (within the last call) not older than the newest that
+  /// was acknowledged before it.
   void check(std::unique_ptr<MemoryStorage> image, std::size_t cut, bool killed) {
     auto again = open_store(std::move(image), false, omit_);
     ASSERT_NE(again, nullptr);
     ASSERT_THAT(again->verify(), IsOk());
     std::size_t oldest = 0;
-    while (oldest + 1 < steps_.size() && (killed ? steps_[oldest + 1].end < cut : steps_[oldest + 1].durable <= cut)) ++oldest;
+    while (oldest + 1 < steps_.size() &&
+           (killed ? steps_[oldest + 1].end < cut : steps_[oldest + 1].durable <= cut))
+      ++oldest;
     std::string why;
     for (std::size_t s = oldest; s < steps_.size() && steps_[s].begin <= cut; ++s) {
       const std::string difference = differs(*again, steps_[s].state);
@@ -376,16 +401,18 @@ class History {
 
 TEST(StoreCrash, EveryCutOpensAtAStepWithExactCounts) {
   const std::uint64_t first = seed_or(1);
-  const bool sanitized = std::getenv("COWFS_OPS") != nullptr;  // some twenty times slower: one seed, each fourth cut
+  // some twenty times slower: one seed, each fourth cut
+  const bool sanitized = std::getenv("COWFS_OPS") != nullptr;
   const std::uint64_t last = std::getenv("COWFS_SEED") != nullptr || sanitized ? first : first + 3;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     History history(seed);
     for (std::size_t cut = 0; cut <= history.memory().call_count(); cut += sanitized ? 4 : 1) {
       for (std::uint64_t i = 0; i < 3; ++i) {
         const CrashChoice choice = CrashChoice::from_seed(cut * 3 + i);
-        SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + " cut " + std::to_string(cut) + ": " + to_string(choice));
-        ASSERT_NO_FATAL_FAILURE(
-            history.check(history.memory().crash_image(cut, choice), cut, choice.variant == CrashVariant::kKill));
+        SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + " cut " + std::to_string(cut) + ": " +
+                     to_string(choice));
+        ASSERT_NO_FATAL_FAILURE(history.check(history.memory().crash_image(cut, choice), cut,
+                                              choice.variant == CrashVariant::kKill));
       }
     }
   }
@@ -401,7 +428,8 @@ TEST(StoreCrash, TheOlderSlotAloneIsEnough) {
     ASSERT_THAT(slots, IsOk());
     if (slots->valid.size() < 2) continue;
     ASSERT_NO_FATAL_FAILURE(damage_newest_slot(*image));
-    ASSERT_NO_FATAL_FAILURE(history.check(std::move(image), cut, choice.variant == CrashVariant::kKill));
+    ASSERT_NO_FATAL_FAILURE(
+        history.check(std::move(image), cut, choice.variant == CrashVariant::kKill));
   }
 }
 

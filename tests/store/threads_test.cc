@@ -1,4 +1,5 @@
-// The store under many threads: what each one relies on holds while the others work, and all counts are right at the end.
+// The store under many threads: what each one relies on holds while the others work, and all counts
+// are right at the end.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -23,7 +24,8 @@ std::unique_ptr<Store> open_with_threads(std::unique_ptr<Storage> storage) {
   return store ? std::move(*store) : nullptr;
 }
 
-// Puts the same number under two keys in two transactions of one operation: a fork sees both or neither.
+// Puts the same number under two keys in two transactions of one operation: a fork sees both or
+// neither.
 void write_pair(Store& store, std::uint64_t writer, std::uint64_t number) {
   Operation operation(store);
   auto blocks = store.allocate(1);
@@ -33,13 +35,15 @@ void write_pair(Store& store, std::uint64_t writer, std::uint64_t number) {
   for (const char* half : {"first", "second"}) {
     UpdateView view(store, operation);
     Transaction transaction;
-    transaction.put(kMainVolume, std::string(half) + std::to_string(writer), std::to_string(number));
+    transaction.put(kMainVolume, std::string(half) + std::to_string(writer),
+                    std::to_string(number));
     if (*half == 's') {
       const std::string key = extent_key(InodeNumber{100 + writer}, number % 64);
       auto old = view.get(kMainVolume, key);
       ASSERT_THAT(old, IsOk());
       if (*old) transaction.release(decode_extent(key, **old)->blocks);
-      transaction.put(kMainVolume, key, encode_extent({number % 64, blocks->front(), store.birth_generation()}));
+      transaction.put(kMainVolume, key,
+                      encode_extent({number % 64, blocks->front(), store.birth_generation()}));
     }
     ASSERT_THAT(view.commit(transaction), IsOk());
   }
@@ -63,7 +67,8 @@ TEST(StoreThreads, AForkSeesOperationsWholeOrNotAtAll) {
   std::vector<std::jthread> threads;
   for (std::uint64_t writer = 0; writer < kWriters; ++writer) {
     threads.emplace_back([&, writer] {
-      for (std::uint64_t number = 1; !stop && !::testing::Test::HasFatalFailure(); ++number) write_pair(*store, writer, number);
+      for (std::uint64_t number = 1; !stop && !::testing::Test::HasFatalFailure(); ++number)
+        write_pair(*store, writer, number);
     });
   }
   threads.emplace_back([&] {
@@ -71,7 +76,8 @@ TEST(StoreThreads, AForkSeesOperationsWholeOrNotAtAll) {
   });
   for (int i = 0; i < 600; ++i) {
     const std::string name = "v" + std::to_string(i);
-    auto made = store->fork_volume({}, kMainVolume, name, i % 2 == 0 ? VolumeKind::kSnapshot : VolumeKind::kFork);
+    auto made = store->fork_volume({}, kMainVolume, name,
+                                   i % 2 == 0 ? VolumeKind::kSnapshot : VolumeKind::kFork);
     ASSERT_THAT(made, IsOk());
     ASSERT_NO_FATAL_FAILURE(check_pairs(*store, made->id, kWriters));
     if (i % 3 != 0) {
@@ -114,11 +120,13 @@ TEST(StoreThreads, AReaderFromBeforeKeepsFreedBlocksReadable) {
   // However long the reclaim has been at it, it cannot have punched the block.
   for (int i = 0; i < 5; ++i) ASSERT_THAT(store->sync(), IsOk());
   std::vector<std::byte> data(kBlockSize);
-  ASSERT_THAT(store->read_data(extent.blocks.object, extent.blocks.first * kBlockSize, data), IsOk());
+  ASSERT_THAT(store->read_data(extent.blocks.object, extent.blocks.first * kBlockSize, data),
+              IsOk());
   EXPECT_EQ(data.front(), std::byte{7});
   reader.reset();
   reclaim.join();
-  ASSERT_THAT(store->read_data(extent.blocks.object, extent.blocks.first * kBlockSize, data), IsOk());
+  ASSERT_THAT(store->read_data(extent.blocks.object, extent.blocks.first * kBlockSize, data),
+              IsOk());
   EXPECT_EQ(data.front(), std::byte{0});
 }
 
@@ -154,7 +162,8 @@ TEST(StoreThreads, AFailedSyncStopsChangesAndKeepsTheLastCheckpoint) {
   EXPECT_THAT(view.get(kMainVolume, "before"), HoldsValue(std::optional<std::string>("value")));
 }
 
-// Objects are made and blocks taken without the tree lock: a checkpoint may fall between any two steps of it.
+// Objects are made and blocks taken without the tree lock: a checkpoint may fall between any two
+// steps of it.
 TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
   auto storage = formatted();
   MemoryStorage* memory = storage.get();
@@ -179,7 +188,8 @@ TEST(StoreThreads, AKillBesideCheckpointsLosesNothingThatWasCommitted) {
       ASSERT_THAT(store.write_blocks(*object, 0, std::as_bytes(std::span(block))), IsOk());
       UpdateView view(store, operation);
       Transaction transaction;
-      transaction.put(kMainVolume, extent_key(InodeNumber{file}, 0), encode_extent({0, *range, store.birth_generation()}));
+      transaction.put(kMainVolume, extent_key(InodeNumber{file}, 0),
+                      encode_extent({0, *range, store.birth_generation()}));
       ASSERT_THAT(view.commit(transaction), IsOk());
       committed = file;
     }

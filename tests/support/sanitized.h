@@ -1,4 +1,5 @@
-// Whether this is a build with a sanitizer, in which tests that take long do less: the plain build does all of it.
+// Whether this is a build with a sanitizer, in which tests that take long do less: the plain build
+// does all of it.
 #pragma once
 
 namespace cowfs {

@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/support/temp_dir.h"
 #include "tests/support/files.h"
 #include "tests/support/sanitized.h"
+#include "tests/support/temp_dir.h"
 
 namespace cowfs {
 namespace {
@@ -57,7 +57,8 @@ class Cowsim : public testing::Test {
   TempDir dir_;
 };
 
-constexpr const char* kNotUnderSanitizers = "sanitizers map memory and handle SIGSEGV themselves: the plain build shows it";
+constexpr const char* kNotUnderSanitizers =
+    "sanitizers map memory and handle SIGSEGV themselves: the plain build shows it";
 
 TEST_F(Cowsim, RunPrintsTheSameLogForTheSameTrace) {
   const std::string file = trace(

@@ -23,7 +23,9 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::string source_text(const std::string& path) { return contents(variable("COWFS_SRC_DIR") + "/" + path); }
+std::string source_text(const std::string& path) {
+  return contents(variable("COWFS_SRC_DIR") + "/" + path);
+}
 
 std::string help_of(const std::string& command) {
   FILE* pipe = ::popen(("'" + variable("COWFS_BIN_DIR") + "'/" + command + " --help").c_str(), "r");

@@ -23,7 +23,8 @@ inline std::string acl_bytes(const std::string& text) {
     if (entry[0] == 'u') tag = id.empty() ? 1 : 2;
     else if (entry[0] == 'g') tag = id.empty() ? 4 : 8;
     else tag = entry[0] == 'm' ? 16 : 32;
-    const unsigned permissions = (bits[0] == 'r' ? 4U : 0U) | (bits[1] == 'w' ? 2U : 0U) | (bits[2] == 'x' ? 1U : 0U);
+    const unsigned permissions =
+        (bits[0] == 'r' ? 4U : 0U) | (bits[1] == 'w' ? 2U : 0U) | (bits[2] == 'x' ? 1U : 0U);
     writer.le(static_cast<std::uint16_t>(tag)).le(static_cast<std::uint16_t>(permissions));
     writer.le(id.empty() ? 0xffffffffU : static_cast<std::uint32_t>(std::stoul(id)));
   }

@@ -1,4 +1,5 @@
-// Access control lists: what is one, what it grants, what new files inherit, how mode and list follow each other.
+// Access control lists: what is one, what it grants, what new files inherit, how mode and list
+// follow each other.
 #include "lib/volume/acl.h"
 
 #include <algorithm>
@@ -34,8 +35,9 @@ TEST(Acl, IsReadAndWrittenAsTheKernelHasIt) {
 
 TEST(Acl, IsRefusedWhereTheKernelWouldRefuseIt) {
   for (const char* text :
-       {"", "u::rwx", "u::rwx,g::r-x", "g::r-x,u::rwx,o::---", "u::rwx,o::---,g::r-x", "u::rwx,u::rwx,g::r-x,o::---",
-        "u::rwx,g::r-x,o::---,o::---", "u::rwx,u:1:r--,g::r-x,o::---", "u::rwx,g::r-x,g:1:r--,o::---",
+       {"", "u::rwx", "u::rwx,g::r-x", "g::r-x,u::rwx,o::---", "u::rwx,o::---,g::r-x",
+        "u::rwx,u::rwx,g::r-x,o::---", "u::rwx,g::r-x,o::---,o::---",
+        "u::rwx,u:1:r--,g::r-x,o::---", "u::rwx,g::r-x,g:1:r--,o::---",
         "u::rwx,g::r-x,m::r--,m::r--,o::---", "u::rwx,g::r-x,u:1:r--,m::rwx,o::---",
         "u::rwx,u:4294967295:r--,g::r-x,m::rwx,o::---"}) {
     EXPECT_THAT(Acl::decode(acl_bytes(text)), FailsWith(ErrorCode::kInvalidArgument)) << text;
@@ -67,9 +69,12 @@ TEST(Acl, HasALimit) {
 }
 
 TEST(Acl, GrantsWhatTheFirstMatchingEntrySaysWithinTheMask) {
-  const auto list = Acl::decode(acl_bytes("u::rwx,u:10:rwx,u:11:---,g::r--,g:20:-w-,g:21:r-x,m::rw-,o::r--"));
+  const auto list =
+      Acl::decode(acl_bytes("u::rwx,u:10:rwx,u:11:---,g::r--,g:20:-w-,g:21:r-x,m::rw-,o::r--"));
   ASSERT_THAT(list, IsOk());
-  const auto may = [&](const RequestContext& who, mode_t wanted) { return list->grants(who, 30, wanted); };
+  const auto may = [&](const RequestContext& who, mode_t wanted) {
+    return list->grants(who, 30, wanted);
+  };
   EXPECT_TRUE(may(in_groups(10, {}), 6));
   EXPECT_FALSE(may(in_groups(10, {}), 1)) << "the mask takes it";
   EXPECT_FALSE(may(in_groups(11, {21}), 4)) << "the named user comes before groups";
@@ -86,7 +91,8 @@ class Acls : public VolumeTest {
  protected:
   Result<void> set(InodeNumber inode, const std::string& name, const std::string& text,
                    const RequestContext& context = owner()) {
-    return main().set_extended_attribute(context, inode, name, acl_bytes(text), AttributeMode::kAny);
+    return main().set_extended_attribute(context, inode, name, acl_bytes(text),
+                                         AttributeMode::kAny);
   }
   Result<std::string> get(InodeNumber inode, const std::string& name) {
     return main().get_extended_attribute(inode, name);
@@ -212,7 +218,8 @@ TEST_F(Acls, WithoutADefaultListTheUmaskIsApplied) {
 TEST_F(Acls, AreInheritedWithinTheAskedModeAndTheUmaskDoesNotApply) {
   const char* list = "u::rwx,u:61001:rw-,g::r-x,m::rwx,o::r--";
   const InodeNumber directory = directory_with(list);
-  const InodeNumber file = inode_of(main().make_node(with_umask(077), directory, "f", S_IFREG | 0664, 0));
+  const InodeNumber file =
+      inode_of(main().make_node(with_umask(077), directory, "f", S_IFREG | 0664, 0));
   EXPECT_EQ(mode(file), 0664u);
   expect_list(file, kAccess, "u::rw-,u:61001:rw-,g::r-x,m::rw-,o::r--");
   expect_none(file, kDefault);
@@ -220,7 +227,8 @@ TEST_F(Acls, AreInheritedWithinTheAskedModeAndTheUmaskDoesNotApply) {
   EXPECT_EQ(mode(below), 0754u);
   expect_list(below, kAccess, "u::rwx,u:61001:rw-,g::r-x,m::r-x,o::r--");
   expect_list(below, kDefault, list);
-  const InodeNumber fifo = inode_of(main().make_node(with_umask(077), below, "p", S_IFIFO | 0600, 0));
+  const InodeNumber fifo =
+      inode_of(main().make_node(with_umask(077), below, "p", S_IFIFO | 0600, 0));
   EXPECT_EQ(mode(fifo), 0600u);
   expect_list(fifo, kAccess, "u::rw-,u:61001:rw-,g::r-x,m::---,o::---");
   const InodeNumber link = inode_of(main().make_symlink(owner(), directory, "l", "f"));
@@ -233,7 +241,8 @@ TEST_F(Acls, AreInheritedWithinTheAskedModeAndTheUmaskDoesNotApply) {
 
 TEST_F(Acls, ThatSayNoMoreThanAModeAreInheritedAsAMode) {
   const InodeNumber directory = directory_with("u::rwx,g::r-x,o::---");
-  const InodeNumber file = inode_of(main().make_node(with_umask(077), directory, "f", S_IFREG | 0666, 0));
+  const InodeNumber file =
+      inode_of(main().make_node(with_umask(077), directory, "f", S_IFREG | 0666, 0));
   EXPECT_EQ(mode(file), 0640u);
   expect_none(file, kAccess);
 }
@@ -283,8 +292,8 @@ class ClonedAcls : public Acls {
     tree_ = make_directory("tree");
     file_ = make_file("f", tree_);
   }
-  Result<InodeNumber> clone(const TreeClonePolicy& policy, const RequestContext& context, bool privileged = false,
-                            InodeNumber into = kRootInode) {
+  Result<InodeNumber> clone(const TreeClonePolicy& policy, const RequestContext& context,
+                            bool privileged = false, InodeNumber into = kRootInode) {
     const auto main = *file_system().volume(kMainVolume);
     TreeClone copy(context, privileged, TreeCloneEnds{main, tree_, main, into, "copy"}, policy);
     const auto finish = [&]() -> Result<InodeNumber> {
@@ -326,7 +335,9 @@ TEST_F(ClonedAcls, AreCopiedWithTheModeAndNotWithoutIt) {
   const InodeNumber copy = main().lookup(*with_mode, "f")->inode;
   expect_list(copy, kAccess, list);
   EXPECT_EQ(mode(copy), 0774u);
-  ASSERT_THAT(main().rename(owner(), kRootInode, "copy", kRootInode, "with mode", RenameMode::kReplace), IsOk());
+  ASSERT_THAT(
+      main().rename(owner(), kRootInode, "copy", kRootInode, "with mode", RenameMode::kReplace),
+      IsOk());
   const auto without = clone({.attributes = true, .umask = 022}, owner());
   ASSERT_THAT(without, IsOk());
   EXPECT_TRUE(main().list_extended_attributes(*without)->empty());
@@ -347,15 +358,18 @@ TEST_F(ClonedAcls, DecideWhoMayRead) {
   const InodeNumber place = open_place();
   const auto denied = FailsWith(ErrorCode::kAccessDenied);
   ASSERT_THAT(set(file_, kAccess, "u::rw-,u:2000:---,g::r--,m::r--,o::r--"), IsOk());
-  EXPECT_THAT(clone({}, stranger(), false, place), denied) << "a list that takes what the mode grants";
+  EXPECT_THAT(clone({}, stranger(), false, place), denied)
+      << "a list that takes what the mode grants";
   EXPECT_THAT(clone({}, in_groups(3000, {}), false, place), IsOk());
   ASSERT_THAT(main().rename(owner(), place, "copy", place, "first", RenameMode::kReplace), IsOk());
   ASSERT_THAT(set(file_, kAccess, "u::rw-,u:2000:r--,g::---,m::r--,o::---"), IsOk());
   EXPECT_THAT(clone({}, in_groups(3000, {}), false, place), denied);
-  EXPECT_THAT(clone({}, stranger(), false, place), IsOk()) << "a list that grants what the mode does not";
+  EXPECT_THAT(clone({}, stranger(), false, place), IsOk())
+      << "a list that grants what the mode does not";
   ASSERT_THAT(main().rename(owner(), place, "copy", place, "second", RenameMode::kReplace), IsOk());
   ASSERT_THAT(set(tree_, kAccess, "u::rwx,u:2000:r--,g::r-x,m::r-x,o::r-x"), IsOk());
-  EXPECT_THAT(clone({}, stranger(), false, place), denied) << "a directory without search permission";
+  EXPECT_THAT(clone({}, stranger(), false, place), denied)
+      << "a directory without search permission";
 }
 
 TEST_F(ClonedAcls, DecideWhoMayWriteTheDirectoryThatGetsTheCopy) {

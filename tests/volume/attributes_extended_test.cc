@@ -87,7 +87,8 @@ TEST_F(ExtendedAttributes, GoWithTheInodeAndOnlyWithIt) {
   ASSERT_THAT(set("user.a", std::string(65536, 'x')), IsOk());
   const InodeNumber other = make_file("g");
   EXPECT_TRUE(main().list_extended_attributes(other)->empty());
-  EXPECT_THAT(main().unlink(owner(), kRootInode, "f"), IsOk());  // the checker looks for what is left
+  EXPECT_THAT(main().unlink(owner(), kRootInode, "f"),
+              IsOk());  // the checker looks for what is left
   EXPECT_THAT(get("user.a"), FailsWith(ErrorCode::kStale));
   EXPECT_THAT(set("user.a", "x"), FailsWith(ErrorCode::kStale));
   EXPECT_THAT(main().list_extended_attributes(file_), FailsWith(ErrorCode::kStale));
@@ -95,9 +96,9 @@ TEST_F(ExtendedAttributes, GoWithTheInodeAndOnlyWithIt) {
 
 TEST_F(ExtendedAttributes, ThatFillMoreThanATransactionAreErasedInSteps) {
   for (int index = 0; index < 100; ++index) {
-    ASSERT_THAT(set("user." + std::string(200, 'n') + std::to_string(index),
-                    std::string(65536, 'v')),
-                IsOk());
+    ASSERT_THAT(
+        set("user." + std::string(200, 'n') + std::to_string(index), std::string(65536, 'v')),
+        IsOk());
   }
   EXPECT_THAT(main().unlink(owner(), kRootInode, "f"), IsOk());
   EXPECT_THAT(main().get_attributes(file_), FailsWith(ErrorCode::kStale));
@@ -106,9 +107,8 @@ TEST_F(ExtendedAttributes, ThatFillMoreThanATransactionAreErasedInSteps) {
 
 TEST_F(ExtendedAttributes, OfDirectoriesAndLinksWork) {
   const InodeNumber directory = make_directory("d");
-  EXPECT_THAT(
-      main().set_extended_attribute(owner(), directory, "user.a", "x", AttributeMode::kAny),
-      IsOk());
+  EXPECT_THAT(main().set_extended_attribute(owner(), directory, "user.a", "x", AttributeMode::kAny),
+              IsOk());
   EXPECT_THAT(main().remove_directory(owner(), kRootInode, "d"), IsOk());
 }
 

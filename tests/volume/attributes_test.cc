@@ -169,9 +169,8 @@ TEST_F(AttributesOf, AReadOnlyVolumeNeverChange) {
   EXPECT_THAT(snapshot.remove_directory(owner(), kRootInode, "d"), is_read_only);
   EXPECT_THAT(snapshot.rename(owner(), kRootInode, "f", directory, "x", RenameMode::kReplace),
               is_read_only);
-  EXPECT_THAT(
-      snapshot.set_extended_attribute(owner(), file, "user.a", "b", AttributeMode::kAny),
-      is_read_only);
+  EXPECT_THAT(snapshot.set_extended_attribute(owner(), file, "user.a", "b", AttributeMode::kAny),
+              is_read_only);
   EXPECT_THAT(snapshot.remove_extended_attribute(owner(), file, "user.a"), is_read_only);
   EXPECT_THAT(snapshot.open_file(file, true), is_read_only);
   EXPECT_THAT(snapshot.open_file(file, false), IsOk());

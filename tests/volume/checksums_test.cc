@@ -14,7 +14,8 @@ std::vector<ChecksumItem> stored(const Store& store) {
   EXPECT_THAT(store.visit_checksums([&](const ChecksumItem& item) {
     items.push_back(item);
     return true;
-  }), IsOk());
+  }),
+              IsOk());
   return items;
 }
 
@@ -29,7 +30,8 @@ class ChecksumTest : public DataTest {
     byte ^= std::byte{1};
     ASSERT_THAT(storage().write(array, offset, {&byte, 1}), IsOk());
   }
-  Result<std::size_t> try_read(Volume& from, InodeNumber inode, std::uint64_t offset, std::size_t size) {
+  Result<std::size_t> try_read(Volume& from, InodeNumber inode, std::uint64_t offset,
+                               std::size_t size) {
     std::string bytes(size, '?');
     return from.read(inode, offset, std::as_writable_bytes(std::span(bytes)));
   }
@@ -39,7 +41,8 @@ class ChecksumTest : public DataTest {
   }
   std::uint32_t checksum_of(const BlockRange& place) {
     for (const ChecksumItem& item : stored(store())) {
-      if (item.object == place.object && item.first <= place.first && place.first < item.first + kChecksumsInItem) {
+      if (item.object == place.object && item.first <= place.first &&
+          place.first < item.first + kChecksumsInItem) {
         return item.checksums[place.first - item.first];
       }
     }
@@ -53,7 +56,8 @@ TEST_F(ChecksumTest, ADamagedBlockIsAnErrorAndTheOthersAreReadable) {
   write(file, 0, bytes);
   damage(place_of(file, 4));
   EXPECT_EQ(read_error(file, 4 * kBlock, kBlock), ErrorCode::kCorrupted);
-  EXPECT_EQ(read_error(file, 4 * kBlock + 200, 10), ErrorCode::kCorrupted) << "a part of the block that was not hit";
+  EXPECT_EQ(read_error(file, 4 * kBlock + 200, 10), ErrorCode::kCorrupted)
+      << "a part of the block that was not hit";
   EXPECT_EQ(read_error(file, 0, 10 * kBlock), ErrorCode::kCorrupted);
   EXPECT_EQ(read(file, 0, 4 * kBlock), bytes.substr(0, 4 * kBlock));
   EXPECT_EQ(read(file, 5 * kBlock, 5 * kBlock), bytes.substr(5 * kBlock));
@@ -113,7 +117,8 @@ TEST_F(ChecksumTest, DamageIsNotCopiedAsGood) {
   EXPECT_FALSE(try_write(main(), file, 10, "ten"));
   EXPECT_EQ(read_error(file, 0, kBlock), ErrorCode::kCorrupted);
   write(file, 0, pattern(kBlock, 9));
-  EXPECT_EQ(read(file, 0, kBlock), pattern(kBlock, 9)) << "a block that is written anew is whole again";
+  EXPECT_EQ(read(file, 0, kBlock), pattern(kBlock, 9))
+      << "a block that is written anew is whole again";
 }
 
 TEST_F(ChecksumTest, OverwritingInPlaceIsNoDamage) {
@@ -159,8 +164,10 @@ TEST_F(ChecksumTest, ManyRangesOverwrittenGoInPlaceWhileRecoveryCanReadThem) {
 TEST_F(ChecksumTest, ANewBlockIsRewrittenWithoutASync) {
   const InodeNumber file = make_file("file");
   storage().start_recording();
-  for (int i = 0; i < 20; ++i) write(file, static_cast<std::uint64_t>(i) * 100, std::string(100, 'x'));
-  for (std::size_t i = 0; i < storage().call_count(); ++i) EXPECT_NE(storage().call(i).kind, StorageCallKind::kSync);
+  for (int i = 0; i < 20; ++i)
+    write(file, static_cast<std::uint64_t>(i) * 100, std::string(100, 'x'));
+  for (std::size_t i = 0; i < storage().call_count(); ++i)
+    EXPECT_NE(storage().call(i).kind, StorageCallKind::kSync);
   storage().stop_recording();
   EXPECT_EQ(extents_of(file).size(), 1u);
 }
@@ -173,7 +180,8 @@ TEST_F(ChecksumTest, FreedBlocksLoseTheirChecksums) {
   ASSERT_THAT(store().checkpoint(), IsOk());
   const BlockRange place = place_of(file, 300);
   const std::string bytes = pattern(400 * kBlock);
-  EXPECT_EQ(checksum_of(place), block_checksum(std::as_bytes(std::span(bytes)).subspan(300 * kBlock, kBlock)));
+  EXPECT_EQ(checksum_of(place),
+            block_checksum(std::as_bytes(std::span(bytes)).subspan(300 * kBlock, kBlock)));
   ASSERT_THAT(truncate(file, 0), IsOk());
   ASSERT_THAT(store().reclaim_now(), IsOk());
   EXPECT_EQ(checksum_of(place), kNoChecksum);
@@ -207,7 +215,9 @@ TEST_F(ChecksumTest, AnOverwriteThatWasCutShortIsNoDamage) {
   write(file, kBlock, pattern(kBlock, 2));  // declares the range
   const BlockRange place = place_of(file, 0);
   const std::string half = pattern(kBlock / 2, 3);
-  ASSERT_THAT(storage().write({ArrayKind::kObject, raw(place.object)}, place.first * kBlock, std::as_bytes(std::span(half))), IsOk());
+  ASSERT_THAT(storage().write({ArrayKind::kObject, raw(place.object)}, place.first * kBlock,
+                              std::as_bytes(std::span(half))),
+              IsOk());
   kill_and_reopen();
   EXPECT_EQ(read(file, 0, kBlock / 2), half);
 }
@@ -223,7 +233,9 @@ TEST_F(ChecksumTest, ABlockWhoseWritingFailedIsReadAsItIs) {
     ASSERT_THAT(guard.add(place), HoldsValue(true));
     guard.writing();
     const std::string half = pattern(kBlock / 2, 3);
-    ASSERT_THAT(storage().write({ArrayKind::kObject, raw(place.object)}, place.first * kBlock, std::as_bytes(std::span(half))), IsOk());
+    ASSERT_THAT(storage().write({ArrayKind::kObject, raw(place.object)}, place.first * kBlock,
+                                std::as_bytes(std::span(half))),
+                IsOk());
   }
   EXPECT_EQ(read(file, kBlock, kBlock / 2), pattern(kBlock / 2, 3));
   reopen();
@@ -250,7 +262,8 @@ TEST(ChecksumsOff, NothingIsKeptAndNothingIsVerified) {
   const std::byte other{7};
   ASSERT_THAT(memory.write({ArrayKind::kObject, objects->front()}, 0, {&other, 1}), IsOk());
   std::string out(kBlockSize, '?');
-  EXPECT_THAT(main->read(made->inode, 0, std::as_writable_bytes(std::span(out))), HoldsValue(std::size_t{kBlockSize}));
+  EXPECT_THAT(main->read(made->inode, 0, std::as_writable_bytes(std::span(out))),
+              HoldsValue(std::size_t{kBlockSize}));
   EXPECT_EQ(out.substr(1), bytes.substr(1));
 }
 
@@ -273,7 +286,8 @@ TEST(ChecksumItem, SurvivesItsBytesAndRefusesSenselessOnes) {
 TEST(LoggedChecksums, AreThoseOfTheBlocksOrNone) {
   Transaction transaction;
   transaction.put(kMainVolume, key_of(InodeNumber{16}, KeyKind::kInode).take(), "record");
-  const std::vector<TakenBlocks> taken{{{ObjectNumber{3}, 10, 2}, {111, 222}}, {{ObjectNumber{4}, 0, 9}, {}}};
+  const std::vector<TakenBlocks> taken{{{ObjectNumber{3}, 10, 2}, {111, 222}},
+                                       {{ObjectNumber{4}, 0, 9}, {}}};
   const std::string body = encode_transaction(transaction, taken);
   const auto logged = decode_transaction(body);
   ASSERT_TRUE(logged);

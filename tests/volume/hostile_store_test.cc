@@ -1,4 +1,5 @@
-// Stores that were changed by somebody who can make checksums: what does not fit together is an error, never a crash or an endless loop.
+// Stores that were changed by somebody who can make checksums: what does not fit together is an
+// error, never a crash or an endless loop.
 #include <cstring>
 #include <functional>
 
@@ -20,7 +21,8 @@ class HostileStore : public VolumeTest {
     const std::vector<std::uint64_t> segments = *damaged->list(ArrayKind::kNodes);
     for (const std::uint64_t segment : segments) {
       const ArrayName name{ArrayKind::kNodes, segment};
-      for (std::uint64_t at = 0; at < *damaged->size(name); at += kNodeSize) change_node(*damaged, name, at, kind, change);
+      for (std::uint64_t at = 0; at < *damaged->size(name); at += kNodeSize)
+        change_node(*damaged, name, at, kind, change);
     }
     EXPECT_GT(changed_, 0) << "there is nothing to change";
     start_again(std::move(damaged));
@@ -31,19 +33,23 @@ class HostileStore : public VolumeTest {
   }
 
  private:
-  void change_node(MemoryStorage& damaged, ArrayName name, std::uint64_t at, KeyKind kind, const Change& change) {
+  void change_node(MemoryStorage& damaged, ArrayName name, std::uint64_t at, KeyKind kind,
+                   const Change& change) {
     Node node;
     ASSERT_THAT(damaged.read(name, at, node.mutable_page()), IsOk());
     if (!node.validate(node.pointer()) || !node.is_leaf()) return;
     for (std::size_t slot = 0; slot < node.count(); ++slot) {
       if (kind_of(node.key(slot)) != kind) continue;
       ++changed_;
-      change(const_cast<char*>(node.key(slot).data()), const_cast<char*>(node.value(slot).data()), node.value(slot).size());
+      change(const_cast<char*>(node.key(slot).data()), const_cast<char*>(node.value(slot).data()),
+             node.value(slot).size());
     }
     node.seal();
     ASSERT_THAT(damaged.write(name, at, node.mutable_page()), IsOk());
   }
-  void start_again(std::unique_ptr<MemoryStorage> damaged) { open(std::move(damaged), quiet_store_options()); }
+  void start_again(std::unique_ptr<MemoryStorage> damaged) {
+    open(std::move(damaged), quiet_store_options());
+  }
 
   int changed_ = 0;
 };
@@ -51,7 +57,8 @@ class HostileStore : public VolumeTest {
 TEST_F(HostileStore, WithANodeThatIsFreedByWayOfOneVolumeAndUsedByAnotherIsDamaged) {
   for (int i = 0; i < 20; ++i) make_file("f" + std::to_string(i));
   fork("other");
-  reopen_with(KeyKind::kNodeCount, [](char*, char* value, std::size_t size) { std::memset(value, 0, size); });
+  reopen_with(KeyKind::kNodeCount,
+              [](char*, char* value, std::size_t size) { std::memset(value, 0, size); });
   make_file("new");  // copies the shared nodes, and frees them as if they were main's alone
   const VolumeInfo other = *store().find_volume("other");
   EXPECT_THAT(volume(other.id).lookup(kRootInode, "f1"), FailsWith(ErrorCode::kCorrupted));
@@ -63,7 +70,8 @@ TEST_F(HostileStore, ThatDropsMoreReferencesThanThereAreIsDamaged) {
   make_file("f");
   const VolumeInfo other = fork("other");
   ASSERT_THAT(file_system().delete_volume(owner(), other.id), IsOk());
-  reopen_with(KeyKind::kDroppedNode, [](char*, char* value, std::size_t size) { std::memset(value + size - 4, 0xff, 4); });
+  reopen_with(KeyKind::kDroppedNode,
+              [](char*, char* value, std::size_t size) { std::memset(value + size - 4, 0xff, 4); });
   EXPECT_THAT(store().reclaim_now(), FailsWith(ErrorCode::kCorrupted));
 }
 

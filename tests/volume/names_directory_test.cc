@@ -21,16 +21,15 @@ class Directory : public VolumeTest {
   std::vector<Seen> read(Volume& from, InodeNumber directory, std::uint64_t cookie,
                          std::size_t count) {
     std::vector<Seen> seen;
-    EXPECT_THAT(
-        from.read_directory(directory, cookie, false,
-                            [&](const DirectoryEntry& entry, const Attributes* attributes) {
-                              EXPECT_EQ(attributes, nullptr);
-                              if (seen.size() == count) return false;
-                              seen.push_back({std::string(entry.name), entry.cookie, entry.inode,
-                                              entry.type});
-                              return true;
-                            }),
-        IsOk());
+    EXPECT_THAT(from.read_directory(directory, cookie, false,
+                                    [&](const DirectoryEntry& entry, const Attributes* attributes) {
+                                      EXPECT_EQ(attributes, nullptr);
+                                      if (seen.size() == count) return false;
+                                      seen.push_back({std::string(entry.name), entry.cookie,
+                                                      entry.inode, entry.type});
+                                      return true;
+                                    }),
+                IsOk());
     return seen;
   }
 };
@@ -94,8 +93,8 @@ TEST_F(Directory, CookiesAreTheSameInAForkAndAfterAReopen) {
 }
 
 TEST_F(Directory, ReadingGoesOnWhereItStoppedWhileEntriesAreDeleted) {
-  // 100,000 entries; one thread deletes every second one and makes new ones while another reads in small
-  // pieces: those that stay are seen exactly once, in the order of cookies.
+  // 100,000 entries; one thread deletes every second one and makes new ones while another reads in
+  // small pieces: those that stay are seen exactly once, in the order of cookies.
   constexpr int kEntries = fewer_if_sanitized(100'000);
   const InodeNumber directory = make_directory("big");
   for (int index = 0; index < kEntries; ++index) {

@@ -54,8 +54,7 @@ TEST_F(Names, OfBadLengthOrBytesAreRefused) {
   EXPECT_EQ(lookup_error(""), ErrorCode::kNotFound);
   EXPECT_THAT(main().make_directory(owner(), kRootInode, "a/b", 0755),
               FailsWith(ErrorCode::kInvalidArgument));
-  EXPECT_THAT(main().make_directory(owner(), kRootInode, ".", 0755),
-              FailsWith(ErrorCode::kExists));
+  EXPECT_THAT(main().make_directory(owner(), kRootInode, ".", 0755), FailsWith(ErrorCode::kExists));
 }
 
 TEST_F(Names, LookupTellsWhyItFails) {
@@ -299,7 +298,8 @@ TEST_F(Names, OfOneHashLiveSideBySide) {
   UpdateView view(store(), operation);
   Transaction transaction;
   for (std::size_t index = 0; index < kNamesOfOneHash; ++index) {
-    erase_name(transaction, kMainVolume, kRootInode, {cookie + index, children[index], S_IFREG, ""});
+    erase_name(transaction, kMainVolume, kRootInode,
+               {cookie + index, children[index], S_IFREG, ""});
   }
   EXPECT_THAT(view.commit(transaction), IsOk());
 }

@@ -200,8 +200,7 @@ TEST_F(Orphans, OpenFilesOfADeletedVolumeStayReadable) {
   const std::string text = "new";
   EXPECT_THAT(child.write(owner(), file, 0, std::as_bytes(std::span(text)), false),
               FailsWith(ErrorCode::kStale));
-  EXPECT_THAT(child.make_node(owner(), kRootInode, "x", S_IFREG, 0),
-              FailsWith(ErrorCode::kStale));
+  EXPECT_THAT(child.make_node(owner(), kRootInode, "x", S_IFREG, 0), FailsWith(ErrorCode::kStale));
   child.close_file(file, true);
   ASSERT_THAT(store().reclaim_now(), IsOk());
   EXPECT_THAT(child.get_attributes(file), FailsWith(ErrorCode::kStale));
@@ -254,8 +253,9 @@ TEST_F(OnAFullStore, FilesCanBeDeletedAndTheSpaceIsBack) {
   for (int index = 0; index < 100'000 && unnamed; ++index) {
     unnamed = main().make_unnamed(owner(), kRootInode, 0600);
     if (unnamed) main().close_file(unnamed->inode, true);
-    if (unnamed) unnamed = main().make_symlink(owner(), kRootInode, "l" + std::to_string(index),
-                                               std::string(4000, 'x'));
+    if (unnamed)
+      unnamed = main().make_symlink(owner(), kRootInode, "l" + std::to_string(index),
+                                    std::string(4000, 'x'));
   }
   EXPECT_THAT(unnamed, FailsWith(ErrorCode::kNoSpace));
   // A file may still find room where a long link did not: the store has freed nodes meanwhile.

@@ -44,7 +44,8 @@ class SyncTest : public ::testing::Test {
     return made->inode;
   }
   void write(InodeNumber inode, std::uint64_t offset, std::string_view bytes) {
-    EXPECT_THAT(main_->write(kOwner, inode, offset, bytes_of(bytes), false), HoldsValue(bytes.size()));
+    EXPECT_THAT(main_->write(kOwner, inode, offset, bytes_of(bytes), false),
+                HoldsValue(bytes.size()));
   }
 
   /// The syncs that `work` asks for, as "object object journal".
@@ -141,7 +142,8 @@ TEST_F(SyncTest, ACopyIsSyncedWithWhatItsSourceOverwrote) {
   sync(source, false);
   memory_->start_recording();
   write(source, 0, pattern(4096, 9));
-  EXPECT_THAT(Volume::clone_range(kOwner, *main_, source, 0, *main_, target, 0, 40960, false), HoldsValue(40960u));
+  EXPECT_THAT(Volume::clone_range(kOwner, *main_, source, 0, *main_, target, 0, 40960, false),
+              HoldsValue(40960u));
   EXPECT_THAT(main_->sync(target, true), IsOk());
   EXPECT_EQ(after_power_cut(target, 4096), pattern(4096, 9));
   memory_->stop_recording();
@@ -151,7 +153,9 @@ TEST_F(SyncTest, ACopiedTreeIsSyncedWithWhatItsSourceOverwrote) {
   const auto tree = main_->make_directory(kOwner, kRootInode, "tree", 0755);
   ASSERT_THAT(tree, IsOk());
   const InodeNumber source = make_file("source", 40960);
-  ASSERT_THAT(main_->rename(kOwner, kRootInode, "source", tree->inode, "file", RenameMode::kReplace), IsOk());
+  ASSERT_THAT(
+      main_->rename(kOwner, kRootInode, "source", tree->inode, "file", RenameMode::kReplace),
+      IsOk());
   sync(source, false);
   memory_->start_recording();
   write(source, 0, pattern(4096, 9));
@@ -167,7 +171,8 @@ TEST_F(SyncTest, ACopiedTreeIsSyncedWithWhatItsSourceOverwrote) {
   memory_->stop_recording();
 }
 
-// What a write that was cut short left past the end of a file must not come to light when the file grows.
+// What a write that was cut short left past the end of a file must not come to light when the file
+// grows.
 class ZerosPastTheEnd : public SyncTest {
  protected:
   std::string grown_after_power_cut() {
@@ -178,13 +183,15 @@ class ZerosPastTheEnd : public SyncTest {
       return find_extents(view, kMainVolume, file, {0, 1}).value().front().blocks;
     }();
     const std::string block = pattern(100) + std::string(kBlockSize - 100, 'x');
-    EXPECT_THAT(file_system_->store().write_blocks(place.object, place.first, bytes_of(block)), IsOk());
+    EXPECT_THAT(file_system_->store().write_blocks(place.object, place.first, bytes_of(block)),
+                IsOk());
     EXPECT_THAT(file_system_->store().sync_data(place.object), IsOk());
     memory_->start_recording();
     AttributeChange change;
     change.size = 8192;
     EXPECT_THAT(main_->set_attributes(kOwner, file, change), IsOk());
-    EXPECT_THAT(main_->sync(kRootInode, false), IsOk());  // somebody else's sync, which makes the new size durable
+    EXPECT_THAT(main_->sync(kRootInode, false),
+                IsOk());  // somebody else's sync, which makes the new size durable
     const std::string found = after_power_cut(file, 8192);
     memory_->stop_recording();
     return found;
@@ -211,14 +218,17 @@ TEST_F(WithoutZerosPastTheEnd, TheTestAboveFails) {
 TEST_F(SyncTest, ASyncOfADirectoryMakesNamesDurable) {
   const InodeNumber file = make_file("file", 100);
   sync(file, false);
-  EXPECT_THAT(main_->rename(kOwner, kRootInode, "file", kRootInode, "renamed", RenameMode::kReplace), IsOk());
+  EXPECT_THAT(
+      main_->rename(kOwner, kRootInode, "file", kRootInode, "renamed", RenameMode::kReplace),
+      IsOk());
   EXPECT_EQ(sync(kRootInode, false), "journal ");
 }
 
 TEST_F(SyncTest, ConcurrentFsyncsShareOneFlush) {
   constexpr std::size_t kFiles = 8;
   std::vector<InodeNumber> files;
-  for (std::size_t i = 0; i < kFiles; ++i) files.push_back(make_file("file" + std::to_string(i), 5000));
+  for (std::size_t i = 0; i < kFiles; ++i)
+    files.push_back(make_file("file" + std::to_string(i), 5000));
   EXPECT_THAT(file_system_->store().sync(), IsOk());
   for (const InodeNumber file : files) write(file, 5000, pattern(5000));
   const std::string syncs = syncs_of([&] {

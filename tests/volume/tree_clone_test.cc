@@ -1,4 +1,5 @@
-// Tree clones: the copy is what it should be, appears whole, and leaves nothing when it does not come to its end.
+// Tree clones: the copy is what it should be, appears whole, and leaves nothing when it does not
+// come to its end.
 #include "lib/volume/tree_clone.h"
 
 #include <gtest/gtest.h>
@@ -15,8 +16,12 @@ namespace cowfs {
 namespace {
 
 constexpr TreeClonePolicy kPlain{.umask = 022};
-constexpr TreeClonePolicy kArchive{
-    .mode = true, .ownership = true, .timestamps = true, .links = true, .attributes = true, .umask = 022};
+constexpr TreeClonePolicy kArchive{.mode = true,
+                                   .ownership = true,
+                                   .timestamps = true,
+                                   .links = true,
+                                   .attributes = true,
+                                   .umask = 022};
 
 /// What an AttributeChange changes, by name.
 struct Set {
@@ -46,10 +51,12 @@ class TreeClones : public VolumeTest {
 
   std::shared_ptr<Volume> shared(VolumeId id) { return *file_system().volume(id); }
 
-  std::unique_ptr<TreeClone> clone(const TreeClonePolicy& policy, const RequestContext& context = owner(),
-                                   bool privileged = true, VolumeId from = kMainVolume) {
+  std::unique_ptr<TreeClone> clone(const TreeClonePolicy& policy,
+                                   const RequestContext& context = owner(), bool privileged = true,
+                                   VolumeId from = kMainVolume) {
     return std::make_unique<TreeClone>(
-        context, privileged, TreeCloneEnds{shared(from), tree_, shared(kMainVolume), kRootInode, "copy"}, policy);
+        context, privileged,
+        TreeCloneEnds{shared(from), tree_, shared(kMainVolume), kRootInode, "copy"}, policy);
   }
 
   static Result<Attributes> finish(TreeClone& clone) {
@@ -117,7 +124,8 @@ TEST_F(TreeClones, CopiesAFileOfMoreExtentsThanAStepTakes) {
 TEST_F(TreeClones, ReservedBlocksPastTheEndStayBehind) {
   const InodeNumber file = make_file("f", tree_);
   write_text(file, "text");
-  ASSERT_THAT(main().allocate(owner(), file, AllocateMode::kAllocateKeepSize, 0, 40960, false), IsOk());
+  ASSERT_THAT(main().allocate(owner(), file, AllocateMode::kAllocateKeepSize, 0, 40960, false),
+              IsOk());
   copy_all(kPlain);
   EXPECT_EQ(in_copy("f").blocks, 1u);
   EXPECT_EQ(in_copy("f").size, 4u);
@@ -147,9 +155,15 @@ TEST_F(TreeClones, MakesFilesOfTheirOwnOfHardLinksElse) {
 TEST_F(TreeClones, KeepsLinksDevicesAttributesModesOwnersAndTimes) {
   const InodeNumber file = make_file("f", tree_);
   const std::string value(3000, 'v');
-  ASSERT_THAT(main().set_extended_attribute(owner(), file, "user.long", value, AttributeMode::kAny), IsOk());
-  ASSERT_THAT(main().set_extended_attribute(owner(), tree_, "user.of.directory", "x", AttributeMode::kAny), IsOk());
-  ASSERT_THAT(main().set_attributes(owner(), file, Set{.permissions = 04751, .uid = 77, .gid = 88, .modify_time = Timestamp{5, 6}}), IsOk());
+  ASSERT_THAT(main().set_extended_attribute(owner(), file, "user.long", value, AttributeMode::kAny),
+              IsOk());
+  ASSERT_THAT(
+      main().set_extended_attribute(owner(), tree_, "user.of.directory", "x", AttributeMode::kAny),
+      IsOk());
+  ASSERT_THAT(main().set_attributes(
+                  owner(), file,
+                  Set{.permissions = 04751, .uid = 77, .gid = 88, .modify_time = Timestamp{5, 6}}),
+              IsOk());
   ASSERT_THAT(main().make_symlink(owner(), tree_, "l", std::string(2000, 't')), IsOk());
   ASSERT_THAT(main().make_node(owner(), tree_, "n", S_IFCHR | 0640, makedev(1, 3)), IsOk());
   ASSERT_THAT(main().make_node(owner(), tree_, "p", S_IFIFO | 0640, 0), IsOk());
@@ -160,7 +174,8 @@ TEST_F(TreeClones, KeepsLinksDevicesAttributesModesOwnersAndTimes) {
   EXPECT_EQ(kept.gid, 88u);
   EXPECT_EQ(kept.modify_time, (Timestamp{5, 6}));
   EXPECT_THAT(main().get_extended_attribute(kept.inode, "user.long"), HoldsValue(value));
-  EXPECT_THAT(main().get_extended_attribute(copy, "user.of.directory"), HoldsValue(std::string("x")));
+  EXPECT_THAT(main().get_extended_attribute(copy, "user.of.directory"),
+              HoldsValue(std::string("x")));
   EXPECT_THAT(main().read_link(in_copy("l").inode), HoldsValue(std::string(2000, 't')));
   EXPECT_EQ(in_copy("n").device, makedev(1, 3));
   EXPECT_EQ(in_copy("p").mode, S_IFIFO | 0640u);
@@ -168,8 +183,11 @@ TEST_F(TreeClones, KeepsLinksDevicesAttributesModesOwnersAndTimes) {
 
 TEST_F(TreeClones, WithoutPreserveTheCallerMakesThem) {
   const InodeNumber file = make_file("f", tree_);
-  ASSERT_THAT(main().set_attributes(owner(), file, Set{.permissions = 06777, .modify_time = Timestamp{5, 6}}), IsOk());
-  ASSERT_THAT(main().set_extended_attribute(owner(), file, "user.x", "y", AttributeMode::kAny), IsOk());
+  ASSERT_THAT(main().set_attributes(owner(), file,
+                                    Set{.permissions = 06777, .modify_time = Timestamp{5, 6}}),
+              IsOk());
+  ASSERT_THAT(main().set_extended_attribute(owner(), file, "user.x", "y", AttributeMode::kAny),
+              IsOk());
   auto made = clone(kPlain, stranger());
   ASSERT_THAT(finish(*made), IsOk());
   const Attributes copy = in_copy("f");
@@ -181,7 +199,8 @@ TEST_F(TreeClones, WithoutPreserveTheCallerMakesThem) {
 
 TEST_F(TreeClones, InheritsTheGroupOfASetgidDirectory) {
   make_file("f", make_directory("d", tree_));
-  ASSERT_THAT(main().set_attributes(owner(), kRootInode, Set{.permissions = 02777, .gid = 55}), IsOk());
+  ASSERT_THAT(main().set_attributes(owner(), kRootInode, Set{.permissions = 02777, .gid = 55}),
+              IsOk());
   copy_all(kPlain);
   EXPECT_EQ(in_copy("d").mode, S_IFDIR | 02755u);
   EXPECT_EQ(main().lookup(in_copy("d").inode, "f")->gid, 55u);
@@ -203,7 +222,8 @@ TEST_F(TreeClones, NobodyGetsWhatTheyCannotRead) {
   EXPECT_THAT(finish(*allowed), IsOk());
   ASSERT_THAT(main().set_attributes(owner(), secret, Set{.uid = stranger().uid}), IsOk());
   auto owned = std::make_unique<TreeClone>(
-      member, false, TreeCloneEnds{shared(kMainVolume), tree_, shared(kMainVolume), kRootInode, "copy2"}, kPlain);
+      member, false,
+      TreeCloneEnds{shared(kMainVolume), tree_, shared(kMainVolume), kRootInode, "copy2"}, kPlain);
   EXPECT_THAT(finish(*owned), FailsWith(ErrorCode::kAccessDenied));
   EXPECT_THAT(owned->abandon(), IsOk());
 }
@@ -242,9 +262,11 @@ TEST_F(TreeClones, AnExistingNameIsLeftAlone) {
 
 TEST_F(TreeClones, ACopyIntoItselfIsRefused) {
   const InodeNumber below = make_directory("d", tree_);
-  TreeClone inside(owner(), true, {shared(kMainVolume), tree_, shared(kMainVolume), below, "copy"}, kPlain);
+  TreeClone inside(owner(), true, {shared(kMainVolume), tree_, shared(kMainVolume), below, "copy"},
+                   kPlain);
   EXPECT_THAT(inside.begin(), FailsWith(ErrorCode::kInvalidArgument));
-  TreeClone itself(owner(), true, {shared(kMainVolume), tree_, shared(kMainVolume), tree_, "copy"}, kPlain);
+  TreeClone itself(owner(), true, {shared(kMainVolume), tree_, shared(kMainVolume), tree_, "copy"},
+                   kPlain);
   EXPECT_THAT(itself.begin(), FailsWith(ErrorCode::kInvalidArgument));
 }
 
@@ -257,10 +279,13 @@ class UnfinishedTreeClones : public TreeClones {
       const InodeNumber directory = make_directory("d" + std::to_string(d), tree_);
       const InodeNumber deeper = make_directory("deeper", directory);
       for (int f = 0; f < 150; ++f) {
-        const InodeNumber file = make_file("f" + std::to_string(f), f % 2 == 0 ? directory : deeper);
+        const InodeNumber file =
+            make_file("f" + std::to_string(f), f % 2 == 0 ? directory : deeper);
         write_text(file, "some text");
         if (f % 50 == 0) {
-          EXPECT_THAT(main().link(owner(), file, tree_, "l" + std::to_string(d) + "." + std::to_string(f)), IsOk());
+          EXPECT_THAT(
+              main().link(owner(), file, tree_, "l" + std::to_string(d) + "." + std::to_string(f)),
+              IsOk());
         }
       }
     }
@@ -350,15 +375,19 @@ TEST_F(UnfinishedTreeClones, TakeASourceThatChangesUnderThem) {
       const InodeNumber directory = main().lookup(tree_, name)->inode;
       const auto file = main().lookup(directory, "f" + std::to_string(i % 150 / 2 * 2));
       if (file) {
-        (void)main().write(owner(), file->inode, 0, std::as_bytes(std::span(std::string_view("SOME TEXT"))), false);
-        (void)main().rename(owner(), directory, "f" + std::to_string(i % 150 / 2 * 2), directory, "g" + std::to_string(i), RenameMode::kReplace);
+        (void)main().write(owner(), file->inode, 0,
+                           std::as_bytes(std::span(std::string_view("SOME TEXT"))), false);
+        (void)main().rename(owner(), directory, "f" + std::to_string(i % 150 / 2 * 2), directory,
+                            "g" + std::to_string(i), RenameMode::kReplace);
       }
       if (i % 7 == 0) (void)main().unlink(owner(), directory, "g" + std::to_string(i));
     }
   });
   for (int i = 0; i < 20; ++i) {
-    TreeClone made(owner(), true,
-                   {shared(kMainVolume), tree_, shared(kMainVolume), kRootInode, "copy" + std::to_string(i)}, kArchive);
+    TreeClone made(
+        owner(), true,
+        {shared(kMainVolume), tree_, shared(kMainVolume), kRootInode, "copy" + std::to_string(i)},
+        kArchive);
     EXPECT_THAT(finish(made), IsOk());
   }
   done = true;

@@ -1,6 +1,7 @@
-// Checks that a volume's tree is whole: every name has its inode, every inode the right number of names, each
-// entry its two items, each directory one parent and the figures that follow from its entries, each file the blocks
-// of its extents, each inode without names an orphan item, and nothing is left of inodes that are gone.
+// Checks that a volume's tree is whole: every name has its inode, every inode the right number of
+// names, each entry its two items, each directory one parent and the figures that follow from its
+// entries, each file the blocks of its extents, each inode without names an orphan item, and
+// nothing is left of inodes that are gone.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// A file system in memory for tests: formatted, open, without background threads, checked at the end.
+// A file system in memory for tests: formatted, open, without background threads, checked at the
+// end.
 #pragma once
 
 #include <gtest/gtest.h>

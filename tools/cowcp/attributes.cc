@@ -17,14 +17,15 @@ constexpr mode_t kModeBits = 07777;
 constexpr char kAccessList[] = "system.posix_acl_access";
 constexpr char kDefaultList[] = "system.posix_acl_default";
 
-/// Does a kind of extended attribute call either through a descriptor or through a path that leads to a
-/// place without a descriptor of its own (an O_PATH one, by /proc).
+/// Does a kind of extended attribute call either through a descriptor or through a path that leads
+/// to a place without a descriptor of its own (an O_PATH one, by /proc).
 class ExtendedAttributes {
  public:
   ExtendedAttributes(int fd, const Place& place) {
     int use = fd;
     if (fd < 0) {
-      held_ = UniqueFd(::openat(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      held_ =
+          UniqueFd(::openat(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
       use = held_.get();
     }
     path_ = fmt::format("/proc/self/fd/{}", use);
@@ -77,8 +78,8 @@ bool is_missing(int error_number) { return error_number == ENODATA || error_numb
 /// Those that are permissions, or belong to a file system's inside (attr(5)'s /etc/xattr.conf).
 bool is_left_out(std::string_view name) {
   return name.starts_with("system.posix_acl_") || name.starts_with("system.nfs4") ||
-         name.starts_with("trusted.SGI_") || name.starts_with("xfsroot.") || name.starts_with("afs.") ||
-         name == "security.evm";
+         name.starts_with("trusted.SGI_") || name.starts_with("xfsroot.") ||
+         name.starts_with("afs.") || name == "security.evm";
 }
 
 }  // namespace
@@ -96,7 +97,8 @@ bool AttributeCopier::copy(const AttributeCopy& what, mode_t omitted) {
   mode_t mode = what.status.st_mode & kModeBits;
   if (options_.preserve.timestamps && !copy_times(what)) return false;
   if (options_.preserve.ownership && !copy_owner(what, mode)) return false;
-  if (options_.preserve.attributes && !copy_extended(what) && options_.preserve.attributes_required) return false;
+  if (options_.preserve.attributes && !copy_extended(what) && options_.preserve.attributes_required)
+    return false;
   return copy_mode(what, mode, omitted);
 }
 
@@ -105,15 +107,17 @@ bool AttributeCopier::copy_special(const AttributeCopy& what, mode_t omitted) {
   mode_t mode = 0;
   if (options_.preserve.timestamps && !copy_times(what)) return false;
   if (options_.preserve.ownership && !copy_owner(what, mode)) return false;
-  if (options_.preserve.attributes && !copy_extended(what)) return !options_.preserve.attributes_required;
+  if (options_.preserve.attributes && !copy_extended(what))
+    return !options_.preserve.attributes_required;
   return true;
 }
 
 bool AttributeCopier::copy_times(const AttributeCopy& what) {
   const timespec times[2] = {what.status.st_atim, what.status.st_mtim};
-  const int result = what.target_fd >= 0 ? ::futimens(what.target_fd, times)
-                                         : ::utimensat(what.target.directory, what.target.name.c_str(), times,
-                                                       AT_SYMLINK_NOFOLLOW);
+  const int result = what.target_fd >= 0
+                         ? ::futimens(what.target_fd, times)
+                         : ::utimensat(what.target.directory, what.target.name.c_str(), times,
+                                       AT_SYMLINK_NOFOLLOW);
   if (result == 0) return true;
   report_.error(fmt::format("preserving times for {}", quote(what.target.shown)), errno);
   return !options_.preserve.mode_required;
@@ -123,10 +127,11 @@ bool AttributeCopier::copy_times(const AttributeCopy& what) {
 bool AttributeCopier::copy_owner(const AttributeCopy& what, mode_t& mode) {
   const auto change = [&](uid_t uid, gid_t gid) {
     return what.target_fd >= 0 ? ::fchown(what.target_fd, uid, gid)
-                               : ::fchownat(what.target.directory, what.target.name.c_str(), uid, gid,
-                                            AT_SYMLINK_NOFOLLOW);
+                               : ::fchownat(what.target.directory, what.target.name.c_str(), uid,
+                                            gid, AT_SYMLINK_NOFOLLOW);
   };
-  const auto now = what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
+  const auto now =
+      what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
   if (now && now->st_uid == what.status.st_uid && now->st_gid == what.status.st_gid) return true;
   // Nobody else may use the old permissions in the hands of the new owner, nor the reverse.
   if (now && !what.is_new && options_.preserve.mode && !S_ISLNK(now->st_mode)) {
@@ -148,20 +153,24 @@ bool AttributeCopier::copy_extended(const AttributeCopy& what) {
   const auto names = from.list();
   const bool required = options_.preserve.attributes_required;
   if (!names) {
-    if (required && errno != ENOTSUP) report_.error(fmt::format("listing attributes of {}", quote(what.source.shown)), errno);
+    if (required && errno != ENOTSUP)
+      report_.error(fmt::format("listing attributes of {}", quote(what.source.shown)), errno);
     return errno == ENOTSUP;
   }
   if (names->empty()) return true;
   const ExtendedAttributes to(what.target_fd, what.target);
   bool all = true;
-  for (const char* name = names->c_str(); name < names->data() + names->size(); name += std::strlen(name) + 1) {
+  for (const char* name = names->c_str(); name < names->data() + names->size();
+       name += std::strlen(name) + 1) {
     if (is_left_out(name)) continue;
     const auto value = from.get(name);
     if (!value && errno == ENODATA) continue;
     if (value && to.set(name, *value)) continue;
     all = false;
     const bool told = required || (errno != ENOTSUP && errno != EPERM);
-    if (told) report_.warning(fmt::format("setting attribute {} for {}", quote(name), quote(what.target.shown)), errno);
+    if (told)
+      report_.warning(
+          fmt::format("setting attribute {} for {}", quote(name), quote(what.target.shown)), errno);
   }
   if (!all && required) ++report_.counters().failures;
   return all;
@@ -178,16 +187,20 @@ bool AttributeCopier::copy_mode(const AttributeCopy& what, mode_t mode, mode_t o
   if (options_.preserve.mode) return copy_access_lists(what, mode);
   if (!what.is_new) return true;
   if (options_.preserve.no_mode) {
-    const mode_t usual = S_ISDIR(what.status.st_mode) || S_ISSOCK(what.status.st_mode) ? 0777 : 0666;
-    const auto now = what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
+    const mode_t usual =
+        S_ISDIR(what.status.st_mode) || S_ISSOCK(what.status.st_mode) ? 0777 : 0666;
+    const auto now =
+        what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
     const mode_t special = now ? now->st_mode & 07000 : 0;
     const int failed = change_mode(what, special | (usual & ~current_umask()));
-    if (failed != 0) report_.error(fmt::format("preserving permissions for {}", quote(what.target.shown)), failed);
+    if (failed != 0)
+      report_.error(fmt::format("preserving permissions for {}", quote(what.target.shown)), failed);
     return failed == 0 || !options_.preserve.mode_required;
   }
   omitted &= what.status.st_mode & ~current_umask();
   if (omitted == 0) return true;
-  const auto now = what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
+  const auto now =
+      what.target_fd >= 0 ? stat_fd(what.target_fd) : stat_place(what.target, Follow::kNo);
   if (!now) return true;
   const int failed = change_mode(what, (now->st_mode & kModeBits) | omitted);
   if (failed == 0) return true;
@@ -202,7 +215,8 @@ bool AttributeCopier::copy_access_lists(const AttributeCopy& what, mode_t mode) 
   int failed = 0;
   const auto copy_list = [&](const char* name) {
     const auto list = from.get(name);
-    if (list ? to.set(name, *list) : !is_missing(errno) || to.remove(name) || is_missing(errno)) return;
+    if (list ? to.set(name, *list) : !is_missing(errno) || to.remove(name) || is_missing(errno))
+      return;
     failed = errno;
   };
   copy_list(kAccessList);

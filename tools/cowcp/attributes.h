@@ -1,7 +1,9 @@
-// What is kept beside the content: times, owners, permissions with access control lists, extended attributes.
+// What is kept beside the content: times, owners, permissions with access control lists, extended
+// attributes.
 //
-// Regular files and directories are worked on through descriptors; symbolic links and special files through
-// their place, without following. Failures are told as cp tells them; `false` means that one counts.
+// Regular files and directories are worked on through descriptors; symbolic links and special files
+// through their place, without following. Failures are told as cp tells them; `false` means that
+// one counts.
 #pragma once
 
 #include <sys/stat.h>
@@ -26,10 +28,11 @@ struct AttributeCopy {
 
 class AttributeCopier {
  public:
-  AttributeCopier(const CopyOptions& options, Report& report) : options_(options), report_(report) {}
+  AttributeCopier(const CopyOptions& options, Report& report)
+      : options_(options), report_(report) {}
 
-  /// All that options ask for, for a regular file or a directory. `mode` and `omitted`: the permissions
-  /// that a new target gets, and those that were held back when it was made.
+  /// All that options ask for, for a regular file or a directory. `mode` and `omitted`: the
+  /// permissions that a new target gets, and those that were held back when it was made.
   bool copy(const AttributeCopy& what, mode_t omitted);
   /// The same for a symbolic link or a special file.
   bool copy_special(const AttributeCopy& what, mode_t omitted);

@@ -20,7 +20,8 @@ std::uint64_t backup_number(std::string_view entry, std::string_view name) {
 }
 
 std::uint64_t highest_backup(const Place& target) {
-  const auto directory = open_place({target.directory, parent_path(target.name), {}}, O_RDONLY | O_DIRECTORY);
+  const auto directory =
+      open_place({target.directory, parent_path(target.name), {}}, O_RDONLY | O_DIRECTORY);
   if (!directory) return 0;
   const auto names = read_names(directory->get());
   if (!names) return 0;
@@ -37,7 +38,8 @@ Place backup_place(const Place& target, const CopyOptions& options) {
   std::string suffix = options.backup_suffix;
   if (options.backup == Backup::kNumbered || options.backup == Backup::kExisting) {
     const std::uint64_t highest = highest_backup(target);
-    if (highest > 0 || options.backup == Backup::kNumbered) suffix = fmt::format(".~{}~", highest + 1);
+    if (highest > 0 || options.backup == Backup::kNumbered)
+      suffix = fmt::format(".~{}~", highest + 1);
   }
   Place backup = target;
   backup.name = without_trailing_slashes(backup.name) + suffix;

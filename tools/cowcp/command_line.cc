@@ -25,8 +25,10 @@ struct BadValue {
 /// One word of a fixed list, or an unambiguous beginning of one. Words of a row mean the same.
 using Words = std::vector<std::vector<std::string>>;
 
-std::string complaint(const char* kind, std::string_view value, std::string_view option, const Words& words) {
-  std::string text = fmt::format("{} argument {} for {}\nValid arguments are:", kind, quote(value), quote(option));
+std::string complaint(const char* kind, std::string_view value, std::string_view option,
+                      const Words& words) {
+  std::string text =
+      fmt::format("{} argument {} for {}\nValid arguments are:", kind, quote(value), quote(option));
   for (const auto& row : words) {
     text += "\n  - ";
     for (std::size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "" : ", ") + quote(row[i]);
@@ -58,12 +60,14 @@ When choose_when(std::string_view value, std::string_view option) {
 }
 
 Backup choose_backup(std::string_view value, std::string_view source) {
-  static const Words words{{"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}};
+  static const Words words{
+      {"none", "off"}, {"simple", "never"}, {"existing", "nil"}, {"numbered", "t"}};
   return static_cast<Backup>(choose(value, source, words));
 }
 
 Method choose_method(std::string_view value) {
-  static const Words words{{"auto"}, {"clone-tree"}, {"clone"}, {"copy-range"}, {"mmap"}, {"read-write"}};
+  static const Words words{{"auto"},       {"clone-tree"}, {"clone"},
+                           {"copy-range"}, {"mmap"},       {"read-write"}};
   return static_cast<Method>(choose(value, "--method", words));
 }
 
@@ -75,7 +79,8 @@ Backup usual_backup() {
 }
 
 void preserve_list(std::string_view list, std::string_view option, bool on, Preserve& preserve) {
-  static const Words words{{"mode"}, {"timestamps"}, {"ownership"}, {"links"}, {"context"}, {"xattr"}, {"all"}};
+  static const Words words{{"mode"},    {"timestamps"}, {"ownership"}, {"links"},
+                           {"context"}, {"xattr"},      {"all"}};
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
     const std::size_t word = choose(list.substr(begin, end - begin), option, words);
@@ -97,7 +102,8 @@ void archive(CopyOptions& options) {
   options.dereference = Dereference::kNever;
   options.recursive = true;
   Preserve& preserve = options.preserve;
-  preserve.mode = preserve.ownership = preserve.timestamps = preserve.links = preserve.attributes = true;
+  preserve.mode = preserve.ownership = preserve.timestamps = preserve.links = preserve.attributes =
+      true;
   preserve.mode_required = true;
 }
 
@@ -105,8 +111,8 @@ void preserve_usual(Preserve& preserve) {
   preserve.mode = preserve.ownership = preserve.timestamps = preserve.mode_required = true;
 }
 
-/// An app with cp's options and ours. Each is a flag or takes a value; what it does is run in the order of
-/// the command line after parsing.
+/// An app with cp's options and ours. Each is a flag or takes a value; what it does is run in the
+/// order of the command line after parsing.
 class Parser {
  public:
   Parser() : app_("", kCowcp) { declare(); }
@@ -119,7 +125,8 @@ class Parser {
       if (action == actions_.end()) continue;
       action->second(option->results()[seen[option]++]);
     }
-    for (const std::string& operand : operands_->results()) line_.operands.push_back(operand.substr(1));
+    for (const std::string& operand : operands_->results())
+      line_.operands.push_back(operand.substr(1));
     finish();
     return std::move(line_);
   }
@@ -135,15 +142,22 @@ class Parser {
     actions_[app_.add_flag(name + "{" + usual + "}")] = action;
   }
   void with_value(const std::string& names, const Action& action) {
-    actions_[app_.add_option(names)->allow_extra_args(false)->take_all()->type_size(1)->expected(1)
+    actions_[app_.add_option(names)
+                 ->allow_extra_args(false)
+                 ->take_all()
+                 ->type_size(1)
+                 ->expected(1)
                  ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)] = action;
   }
 
   void declare() {
-    app_.formatter_fn([](const CLI::App*, std::string, CLI::AppFormatMode) { return std::string(kCowcpHelp); });
+    app_.formatter_fn(
+        [](const CLI::App*, std::string, CLI::AppFormatMode) { return std::string(kCowcpHelp); });
     app_.set_help_flag("--help");
     app_.set_version_flag("--version", fmt::format("{} (cowfs) {}", kCowcp, COWFS_VERSION));
-    operands_ = app_.add_option("FILE")->expected(0, CLI::detail::expected_max_vector_size)->allow_extra_args();
+    operands_ = app_.add_option("FILE")
+                    ->expected(0, CLI::detail::expected_max_vector_size)
+                    ->allow_extra_args();
     declare_what();
     declare_existing();
     declare_ours();
@@ -181,15 +195,17 @@ void Parser::declare_what() {
     preserve_list(list, "--preserve", true, o.preserve);
     o.preserve.mode_required = true;
   });
-  with_value("--no-preserve",
-             [&o](const std::string& list) { preserve_list(list, "--no-preserve", false, o.preserve); });
+  with_value("--no-preserve", [&o](const std::string& list) {
+    preserve_list(list, "--no-preserve", false, o.preserve);
+  });
   flag("--attributes-only", [&o](auto&) { o.attributes_only = true; });
   flag("-l,--link", [&o](auto&) { o.hard_link = true; });
   flag("-s,--symbolic-link", [&o](auto&) { o.symbolic_link = true; });
   flag("-x,--one-file-system", [&o](auto&) { o.one_file_system = true; });
   flag("--parents", [&o](auto&) { o.parents = true; });
   flag("--strip-trailing-slashes", [&o](auto&) { o.strip_trailing_slashes = true; });
-  with_value("--sparse", [&o](const std::string& word) { o.sparse = choose_when(word, "--sparse"); });
+  with_value("--sparse",
+             [&o](const std::string& word) { o.sparse = choose_when(word, "--sparse"); });
   with_optional("--reflink", "always",
                 [&o](const std::string& word) { o.reflink = choose_when(word, "--reflink"); });
 }
@@ -230,7 +246,8 @@ void Parser::declare_ours() {
   with_value("-j,--jobs", [&o](const std::string& number) {
     char* end = nullptr;
     const unsigned long jobs = std::strtoul(number.c_str(), &end, 10);
-    const bool valid = !number.empty() && *end == '\0' && number.front() != '-' && jobs >= 1 && jobs <= kMaxJobs;
+    const bool valid =
+        !number.empty() && *end == '\0' && number.front() != '-' && jobs >= 1 && jobs <= kMaxJobs;
     if (!valid) throw BadValue{fmt::format("invalid number of jobs: {}", quote(number))};
     o.jobs = static_cast<unsigned>(jobs);
   });
@@ -253,7 +270,8 @@ void Parser::finish() {
   if (o.force && (o.hard_link || o.symbolic_link)) o.remove_destination = true;
   const char* suffix = std::getenv("SIMPLE_BACKUP_SUFFIX");
   if (o.backup_suffix == "~" && suffix != nullptr && *suffix != '\0') o.backup_suffix = suffix;
-  if (o.backup_suffix.empty() || o.backup_suffix.find('/') != std::string::npos) o.backup_suffix = "~";
+  if (o.backup_suffix.empty() || o.backup_suffix.find('/') != std::string::npos)
+    o.backup_suffix = "~";
 }
 
 /// "--recu" is "--recursive", as getopt_long has it; CLI11 has no such thing.
@@ -275,8 +293,8 @@ std::string Parser::whole_name(const std::string& argument) const {
   return "--" + matches.front() + argument.substr(2 + given.size());
 }
 
-/// The arguments, last first, as CLI11 wants them; operands get a NUL in front (none has one), so that
-/// CLI11 leaves them as they are, and options that begin like one of its own words too.
+/// The arguments, last first, as CLI11 wants them; operands get a NUL in front (none has one), so
+/// that CLI11 leaves them as they are, and options that begin like one of its own words too.
 std::vector<std::string> Parser::arguments(int argc, const char* const* argv) const {
   std::vector<std::string> out;
   bool operands_only = false;
@@ -312,8 +330,9 @@ std::vector<std::string> Parser::arguments(int argc, const char* const* argv) co
   }
   if (value_next) {
     const std::string& last = out.back();
-    throw BadValue{last.starts_with("--") ? fmt::format("option '{}' requires an argument", last)
-                                          : fmt::format("option requires an argument -- '{}'", last.back())};
+    throw BadValue{last.starts_with("--")
+                       ? fmt::format("option '{}' requires an argument", last)
+                       : fmt::format("option requires an argument -- '{}'", last.back())};
   }
   std::ranges::reverse(out);
   return out;

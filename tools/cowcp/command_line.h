@@ -1,5 +1,5 @@
-// From the arguments to CopyOptions and operands. Options work in their order, as in cp: of `-i -n` the
-// last one counts, `-a --no-preserve=mode` takes away what -a gave.
+// From the arguments to CopyOptions and operands. Options work in their order, as in cp: of `-i -n`
+// the last one counts, `-a --no-preserve=mode` takes away what -a gave.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@ struct CommandLine {
   std::vector<std::string> operands;
 };
 
-/// Parses; an exit code where there is nothing more to do (help and version were shown, or the line makes
-/// no sense, which was told on stderr).
+/// Parses; an exit code where there is nothing more to do (help and version were shown, or the line
+/// makes no sense, which was told on stderr).
 struct Parsed {
   std::optional<int> exit_code;
   CommandLine line;

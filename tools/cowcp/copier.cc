@@ -19,7 +19,8 @@ bool is_directory(const Place& place) {
   return status && S_ISDIR(status->st_mode);
 }
 
-/// The name that a source gets in a directory: "" for "..", which cp copies into the directory itself.
+/// The name that a source gets in a directory: "" for "..", which cp copies into the directory
+/// itself.
 std::string name_in_directory(const std::string& source) {
   const std::string name(last_component(source));
   return name == ".." ? "." : name;
@@ -66,7 +67,8 @@ int Copier::run(std::vector<std::string> operands) {
 bool Copier::sync_target() {
   const std::string directory = several_ ? target_.name : parent_path(target_.name);
   const auto synced = sync_directory({AT_FDCWD, directory, directory});
-  return synced ? true : fail(fmt::format("failed to sync {}", quote(directory)), synced.error().number);
+  return synced ? true
+                : fail(fmt::format("failed to sync {}", quote(directory)), synced.error().number);
 }
 
 /// Finds out what the destination is, and takes it off the operands.
@@ -74,14 +76,16 @@ std::optional<int> Copier::choose_target(std::vector<std::string>& operands) {
   const bool given = options_.has_target_directory;
   if (operands.size() <= (given ? 0U : 1U)) {
     if (operands.empty()) return usage_error("missing file operand");
-    return usage_error(fmt::format("missing destination file operand after {}", quote(operands[0])));
+    return usage_error(
+        fmt::format("missing destination file operand after {}", quote(operands[0])));
   }
   if (options_.no_target_directory) {
     if (given) {
       report_.error("cannot combine --target-directory (-t) and --no-target-directory (-T)");
       return 1;
     }
-    if (operands.size() > 2) return usage_error(fmt::format("extra operand {}", quote(operands[2])));
+    if (operands.size() > 2)
+      return usage_error(fmt::format("extra operand {}", quote(operands[2])));
   }
   const std::string name = given ? options_.target_directory : operands.back();
   if (!given) operands.pop_back();
@@ -92,17 +96,20 @@ std::optional<int> Copier::choose_target(std::vector<std::string>& operands) {
   if (several_) {
     auto opened = open_place(target_, O_PATH | O_DIRECTORY);
     if (!opened) {
-      report_.error(fmt::format("{} {}", given ? "target directory" : "target", quote(name)), opened.error().number);
+      report_.error(fmt::format("{} {}", given ? "target directory" : "target", quote(name)),
+                    opened.error().number);
       return 1;
     }
     target_directory_ = std::make_shared<UniqueFd>(std::move(*opened));
   }
-  if (options_.parents && !several_) return usage_error("with --parents, the destination must be a directory");
+  if (options_.parents && !several_)
+    return usage_error("with --parents, the destination must be a directory");
   return std::nullopt;
 }
 
 bool Copier::copy_operand(std::string source) {
-  if (options_.strip_trailing_slashes && several_) source = without_trailing_slashes(std::move(source));
+  if (options_.strip_trailing_slashes && several_)
+    source = without_trailing_slashes(std::move(source));
   operand_ = source;
   operand_directory_noted_ = false;
   if (options_.parents) return copy_with_parents(source);
@@ -110,7 +117,8 @@ bool Copier::copy_operand(std::string source) {
     // `cp -b b b` backs b up under its new name and copies that.
     return copy_operand_to(source, target_);
   }
-  return copy_operand_to(source, target_.below(target_directory_->get(), name_in_directory(source)));
+  return copy_operand_to(source,
+                         target_.below(target_directory_->get(), name_in_directory(source)));
 }
 
 bool Copier::copy_operand_to(const std::string& source, const Place& target) {
@@ -132,7 +140,8 @@ bool Copier::try_tree_clone(const Entry& entry) {
     report_.tree_done(entry.source.shown, entry.target.shown, result.inodes, result.bytes);
     return true;
   }
-  if (!result.why.empty()) report_.note(fmt::format("{}: no clone-tree ({})", quote(entry.source.shown), result.why));
+  if (!result.why.empty())
+    report_.note(fmt::format("{}: no clone-tree ({})", quote(entry.source.shown), result.why));
   return false;
 }
 

@@ -4,21 +4,24 @@
 //                                                          -> a regular file becomes a job (copy_regular())
 //                                                          -> links and special files are made at once
 //
-// How it walks. Directories are a stack of frames, not recursion; each frame has its source and its target open,
-// and every name is looked up in them. A frame is finished (its times and permissions set) when its names are done and the
-// last job below it is: frames count what is under way in them.
+// How it walks. Directories are a stack of frames, not recursion; each frame has its source and its
+// target open, and every name is looked up in them. A frame is finished (its times and permissions
+// set) when its names are done and the last job below it is: frames count what is under way in
+// them.
 //
-// Threads: one walks and decides; jobs (the content of regular files) may run on others (-j). Jobs touch nothing
-// of the Copier but what has its own lock. The pool is drained between the sources of a command line, so that a
-// later source sees what an earlier one made.
+// Threads: one walks and decides; jobs (the content of regular files) may run on others (-j). Jobs
+// touch nothing of the Copier but what has its own lock. The pool is drained between the sources of
+// a command line, so that a later source sees what an earlier one made.
 //
-// `bool` results: false means that something failed and was told; the copy goes on with the next entry.
+// `bool` results: false means that something failed and was told; the copy goes on with the next
+// entry.
 //
 // Invariants
 //  1. A new regular file gets its name when it is whole (new_file.h).
 //  2. Below the destination nothing is looked up by a path of more than one component.
 //
-// Not here: what bytes go where (data_copy.h), attributes (attributes.h), the daemon's tree clone (tree_clone.h).
+// Not here: what bytes go where (data_copy.h), attributes (attributes.h), the daemon's tree clone
+// (tree_clone.h).
 #pragma once
 
 #include <atomic>
@@ -47,8 +50,8 @@ struct DirectoryCopy {
   struct stat status{};  // of the source
   FileId target_id;
   bool is_new = false;
-  bool entered = true;    // its content is copied too
-  mode_t omitted = 0;     // permissions held back when it was made
+  bool entered = true;            // its content is copied too
+  mode_t omitted = 0;             // permissions held back when it was made
   std::optional<mode_t> restore;  // permissions to give it back at the end
   std::vector<DirectoryEntryName> names;
   std::size_t next = 0;
@@ -70,7 +73,8 @@ class Copier {
   Copier(const Copier&) = delete;
   Copier& operator=(const Copier&) = delete;
 
-  /// Copies the operands, the last being the destination where there is no -t. Returns the exit code.
+  /// Copies the operands, the last being the destination where there is no -t. Returns the exit
+  /// code.
   int run(std::vector<std::string> operands);
 
  private:
@@ -144,13 +148,13 @@ class Copier {
   NamedFiles named_sources_;
   NamedFiles made_targets_;
   std::vector<std::shared_ptr<DirectoryCopy>> stack_;
-  Place target_;                              // the destination, or the directory that sources go into
+  Place target_;  // the destination, or the directory that sources go into
   std::shared_ptr<UniqueFd> target_directory_;  // open, where sources go into it
-  bool several_ = false;                      // sources go into target_directory_
+  bool several_ = false;                        // sources go into target_directory_
   bool sole_source_ = false;
-  std::string operand_;                       // the source that is being copied
+  std::string operand_;  // the source that is being copied
   std::string operand_target_;
-  bool operand_directory_noted_ = false;      // the first directory made for it is in copied_
+  bool operand_directory_noted_ = false;  // the first directory made for it is in copied_
   dev_t operand_device_ = 0;
   std::atomic<bool> jobs_failed_ = false;
   JobPool pool_;  // the last: its threads end first

@@ -19,7 +19,7 @@ struct Copier::Item {
   Follow follow = Follow::kNo;  // of the source
   std::string backup_shown;     // the target was renamed to this; empty: it was not
   std::optional<Place> backup;
-  bool noted = false;           // this call noted the inode in copied_
+  bool noted = false;  // this call noted the inode in copied_
 
   explicit Item(const Entry& what) : entry(what), source(what.source), target(what.target) {}
   bool is_directory() const { return S_ISDIR(status.st_mode); }

@@ -13,10 +13,10 @@ namespace {
 
 /// Whether a target's own kind counts, so that a symbolic link there is not followed.
 bool looks_at_the_name_itself(const CopyOptions& options, mode_t source_mode) {
-  const bool replaced = !S_ISREG(source_mode) &&
-                        (!options.copy_as_regular() || S_ISDIR(source_mode) || S_ISLNK(source_mode));
-  return replaced || options.symbolic_link || options.hard_link || options.backup != Backup::kNone ||
-         options.remove_destination;
+  const bool replaced = !S_ISREG(source_mode) && (!options.copy_as_regular() ||
+                                                  S_ISDIR(source_mode) || S_ISLNK(source_mode));
+  return replaced || options.symbolic_link || options.hard_link ||
+         options.backup != Backup::kNone || options.remove_destination;
 }
 
 }  // namespace
@@ -34,13 +34,14 @@ bool Copier::copy_new(Item& item) {
   // A link that this very run made may lead anywhere.
   if (item.entry.command_line && !item.is_directory()) {
     const auto link = stat_place(item.target, Follow::kNo);
-    if (link && S_ISLNK(link->st_mode) && !options_.remove_destination && options_.backup == Backup::kNone &&
-        made_targets_.has(item.target.shown, id_of(*link))) {
-      return fail(fmt::format("will not copy {} through just-created symlink {}", quote(item.source.shown),
-                              quote(item.target.shown)));
+    if (link && S_ISLNK(link->st_mode) && !options_.remove_destination &&
+        options_.backup == Backup::kNone && made_targets_.has(item.target.shown, id_of(*link))) {
+      return fail(fmt::format("will not copy {} through just-created symlink {}",
+                              quote(item.source.shown), quote(item.target.shown)));
     }
   }
-  if (!item.is_directory()) report_.copying(item.source.shown, item.target.shown, item.backup_shown);
+  if (!item.is_directory())
+    report_.copying(item.source.shown, item.target.shown, item.backup_shown);
   const Verdict linked = link_to_earlier(item);
   if (linked != Verdict::kGoOn) return linked == Verdict::kDone;
   const bool copied = copy_by_kind(item);
@@ -70,7 +71,8 @@ Copier::Verdict Copier::look_at_source(Item& item) {
   operand_device_ = item.status.st_dev;
   if (!item.is_directory() && options_.backup == Backup::kNone &&
       !named_sources_.add(item.source.shown, id_of(item.status))) {
-    report_.warning(fmt::format("warning: source file {} specified more than once", quote(item.source.shown)));
+    report_.warning(
+        fmt::format("warning: source file {} specified more than once", quote(item.source.shown)));
     return Verdict::kDone;
   }
   return Verdict::kGoOn;
@@ -91,7 +93,8 @@ Copier::Verdict Copier::look_at_target(Item& item) {
   return Verdict::kFailed;
 }
 
-/// Where the same inode was copied before: a hard link to its copy, or a directory that is met again.
+/// Where the same inode was copied before: a hard link to its copy, or a directory that is met
+/// again.
 Copier::Verdict Copier::link_to_earlier(Item& item) {
   const FileId id = id_of(item.status);
   const Copied here{item.target, item.entry.target_directory};
@@ -119,13 +122,15 @@ Copier::Verdict Copier::link_to_earlier(Item& item) {
 
 Copier::Verdict Copier::earlier_directory(Item& item, const Copied& earlier) {
   if (is_same_name(item.source, earlier.place)) {
-    fail(fmt::format("cannot copy a directory, {}, into itself, {}", quote(operand_), quote(operand_target_)));
+    fail(fmt::format("cannot copy a directory, {}, into itself, {}", quote(operand_),
+                     quote(operand_target_)));
     // Going on would meet what is being made, again and again.
     for (const auto& frame : stack_) frame->next = frame->names.size();
     return Verdict::kFailed;
   }
   if (is_same_name(item.target, earlier.place)) {
-    report_.warning(fmt::format("warning: source directory {} specified more than once", quote(operand_)));
+    report_.warning(
+        fmt::format("warning: source directory {} specified more than once", quote(operand_)));
     return Verdict::kDone;
   }
   const bool followed = item.follow == Follow::kYes;
@@ -145,7 +150,8 @@ bool Copier::make_link_to(const Item& item, const Place& existing, bool verbose,
     }
   }
   if (linked) return true;
-  return fail(fmt::format("cannot create hard link {} to {}", quote(item.target.shown), quote(existing.shown)),
+  return fail(fmt::format("cannot create hard link {} to {}", quote(item.target.shown),
+                          quote(existing.shown)),
               linked.error().number);
 }
 
@@ -157,7 +163,8 @@ bool Copier::copy_by_kind(Item& item) {
       const auto linked = make_hard_link(item.source, item.target, item.follow);
       if (!linked) {
         return fail(fmt::format("cannot create hard link {} to {}", quote(item.target.shown),
-                                quote(item.source.shown)), linked.error().number);
+                                quote(item.source.shown)),
+                    linked.error().number);
       }
     } else if (!make_link_to(item, item.source, false, item.follow)) {
       return false;
@@ -170,24 +177,27 @@ bool Copier::copy_by_kind(Item& item) {
   return copy_special(item);
 }
 
-/// -s: a link to the name that was given, which must be absolute unless the copy is made right here.
+/// -s: a link to the name that was given, which must be absolute unless the copy is made right
+/// here.
 bool Copier::make_symbolic_link_to_source(Item& item) {
   if (!item.source.shown.starts_with('/')) {
     const auto here = stat_place({AT_FDCWD, ".", {}}, Follow::kYes);
-    const auto there = stat_place({item.target.directory, parent_path(item.target.name), {}}, Follow::kYes);
+    const auto there =
+        stat_place({item.target.directory, parent_path(item.target.name), {}}, Follow::kYes);
     if (here && there && id_of(*here) != id_of(*there)) {
       return fail(fmt::format("{}: can make relative symbolic links only in current directory",
                               quote_if_needed(item.target.shown)));
     }
   }
   auto made = make_symlink(item.source.shown, item.target);
-  if (!made && made.error().number == EEXIST && (options_.force || options_.interactive == Interactive::kAsk) &&
-      remove_place(item.target)) {
+  if (!made && made.error().number == EEXIST &&
+      (options_.force || options_.interactive == Interactive::kAsk) && remove_place(item.target)) {
     made = make_symlink(item.source.shown, item.target);
   }
   if (!made) {
     return fail(fmt::format("cannot create symbolic link {} to {}", quote(item.target.shown),
-                            quote(item.source.shown)), made.error().number);
+                            quote(item.source.shown)),
+                made.error().number);
   }
   report_.entry_done("symbolic link", item.source.shown, item.target.shown);
   return true;
@@ -195,9 +205,13 @@ bool Copier::make_symbolic_link_to_source(Item& item) {
 
 bool Copier::copy_symlink(Item& item) {
   const auto target = read_symlink(item.source);
-  if (!target) return fail(fmt::format("cannot read symbolic link {}", quote(item.source.shown)), target.error().number);
+  if (!target)
+    return fail(fmt::format("cannot read symbolic link {}", quote(item.source.shown)),
+                target.error().number);
   const auto made = make_symlink(*target, item.target);
-  if (!made) return fail(fmt::format("cannot create symbolic link {}", quote(item.target.shown)), made.error().number);
+  if (!made)
+    return fail(fmt::format("cannot create symbolic link {}", quote(item.target.shown)),
+                made.error().number);
   const AttributeCopy what{.source = item.source, .target = item.target, .status = item.status};
   const bool kept = attributes_.copy_special(what, 0);
   report_.entry_done("symbolic link", item.source.shown, item.target.shown);
@@ -215,7 +229,8 @@ bool Copier::copy_special(Item& item) {
   }
   const AttributeCopy what{.source = item.source, .target = item.target, .status = item.status};
   const bool kept = attributes_.copy_special(what, omitted & kPermissionBits);
-  report_.entry_done(S_ISFIFO(mode) ? "fifo" : "special file", item.source.shown, item.target.shown);
+  report_.entry_done(S_ISFIFO(mode) ? "fifo" : "special file", item.source.shown,
+                     item.target.shown);
   return kept;
 }
 
@@ -223,7 +238,8 @@ void Copier::undo_backup(const Item& item) {
   if (const auto back = rename_place(*item.backup, item.target); !back) {
     fail(fmt::format("cannot un-backup {}", quote(item.target.shown)), back.error().number);
   } else {
-    report_.line(fmt::format("{} -> {} (unbackup)", quote(item.backup_shown), quote(item.target.shown)));
+    report_.line(
+        fmt::format("{} -> {} (unbackup)", quote(item.backup_shown), quote(item.target.shown)));
   }
 }
 

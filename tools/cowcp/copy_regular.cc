@@ -1,4 +1,5 @@
-// The content of one file: open both sides, bring the bytes over, set what is to be kept, give it its name.
+// The content of one file: open both sides, bring the bytes over, set what is to be kept, give it
+// its name.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,11 +63,15 @@ bool Copier::run_job(FileJob& job) {
 bool Copier::open_source(FileJob& job) {
   const bool no_link = job.follow == Follow::kNo && S_ISREG(job.seen.st_mode);
   auto fd = open_place(job.source, O_RDONLY | (no_link ? O_NOFOLLOW : 0));
-  if (!fd) return fail(fmt::format("cannot open {} for reading", quote(job.source.shown)), fd.error().number);
+  if (!fd)
+    return fail(fmt::format("cannot open {} for reading", quote(job.source.shown)),
+                fd.error().number);
   const auto status = stat_fd(fd->get());
-  if (!status) return fail(fmt::format("cannot fstat {}", quote(job.source.shown)), status.error().number);
+  if (!status)
+    return fail(fmt::format("cannot fstat {}", quote(job.source.shown)), status.error().number);
   if (id_of(*status) != id_of(job.seen)) {
-    return fail(fmt::format("skipping file {}, as it was replaced while being copied", quote(job.source.shown)));
+    return fail(fmt::format("skipping file {}, as it was replaced while being copied",
+                            quote(job.source.shown)));
   }
   job.source_fd = std::move(*fd);
   job.status = *status;
@@ -74,25 +79,31 @@ bool Copier::open_source(FileJob& job) {
 }
 
 bool Copier::copy_to_new(FileJob& job) {
-  if (job.dangling) return fail(fmt::format("not writing through dangling symlink {}", quote(job.target.shown)));
+  if (job.dangling)
+    return fail(fmt::format("not writing through dangling symlink {}", quote(job.target.shown)));
   const auto cannot_create = [&](int why) {
     return fail(fmt::format("cannot create regular file {}", quote(job.target.shown)), why);
   };
   // Extended attributes can be set on what may be written only.
   const mode_t wanted = job.seen.st_mode & 0777 & ~job.omitted;
   const mode_t extra = options_.preserve.attributes ? S_IWUSR & ~wanted : 0;
-  auto file = NewFile::create(job.target, wanted | extra, options_.method == Method::kMmap || options_.method == Method::kAuto);
+  auto file = NewFile::create(job.target, wanted | extra,
+                              options_.method == Method::kMmap || options_.method == Method::kAuto);
   if (!file) return cannot_create(file.error().number);
   const auto made = stat_fd(file->fd());
-  if (!made) return fail(fmt::format("cannot fstat {}", quote(job.target.shown)), made.error().number);
+  if (!made)
+    return fail(fmt::format("cannot fstat {}", quote(job.target.shown)), made.error().number);
   const DataEnds ends{job.source_fd.get(), file->fd(), job.status, *made, true};
   if (!options_.attributes_only && !copy_content(job, ends)) return false;
   if (!finish_file(job, file->fd(), true)) return false;
-  if (extra != 0 && !options_.preserve.mode && ::fchmod(file->fd(), made->st_mode & 07777 & ~extra) != 0) {
+  if (extra != 0 && !options_.preserve.mode &&
+      ::fchmod(file->fd(), made->st_mode & 07777 & ~extra) != 0) {
     return fail(fmt::format("preserving permissions for {}", quote(job.target.shown)), errno);
   }
-  if (const auto published = file->publish(); !published) return cannot_create(published.error().number);
-  if (options_.sync && !file->sync_name()) return fail(fmt::format("failed to sync {}", quote(job.target.shown)), errno);
+  if (const auto published = file->publish(); !published)
+    return cannot_create(published.error().number);
+  if (options_.sync && !file->sync_name())
+    return fail(fmt::format("failed to sync {}", quote(job.target.shown)), errno);
   return true;
 }
 
@@ -107,19 +118,25 @@ bool Copier::copy_to_existing(FileJob& job) {
   }
   if (!fd && options_.force) {
     const auto removed = remove_place(job.target);
-    if (!removed) return fail(fmt::format("cannot remove {}", quote(job.target.shown)), removed.error().number);
+    if (!removed)
+      return fail(fmt::format("cannot remove {}", quote(job.target.shown)), removed.error().number);
     report_.line(fmt::format("removed {}", quote(job.target.shown)));
     return copy_to_new(job);
   }
-  if (!fd) return fail(fmt::format("cannot create regular file {}", quote(job.target.shown)), fd.error().number);
+  if (!fd)
+    return fail(fmt::format("cannot create regular file {}", quote(job.target.shown)),
+                fd.error().number);
   const auto before = stat_fd(fd->get());
-  if (!before) return fail(fmt::format("cannot fstat {}", quote(job.target.shown)), before.error().number);
+  if (!before)
+    return fail(fmt::format("cannot fstat {}", quote(job.target.shown)), before.error().number);
   const DataEnds ends{job.source_fd.get(), fd->get(), job.status, *before, readable};
   if (!options_.attributes_only && !copy_content(job, ends)) {
     const auto after = stat_fd(fd->get());
-    const bool touched = !after || after->st_size != before->st_size || after->st_mtim.tv_nsec != before->st_mtim.tv_nsec ||
+    const bool touched = !after || after->st_size != before->st_size ||
+                         after->st_mtim.tv_nsec != before->st_mtim.tv_nsec ||
                          after->st_mtim.tv_sec != before->st_mtim.tv_sec;
-    if (S_ISREG(before->st_mode) && touched) report_.warning(fmt::format("{} is incomplete", quote(job.target.shown)));
+    if (S_ISREG(before->st_mode) && touched)
+      report_.warning(fmt::format("{} is incomplete", quote(job.target.shown)));
     return false;
   }
   return finish_file(job, fd->get(), false);
@@ -133,7 +150,8 @@ bool Copier::copy_content(FileJob& job, const DataEnds& ends) {
     if (!cloned) return tell_data_error(job, cloned.error());
     if (*cloned) return true;
   }
-  if (ends.to_status.st_size > 0 && S_ISREG(ends.to_status.st_mode) && ::ftruncate(ends.to, 0) != 0) {
+  if (ends.to_status.st_size > 0 && S_ISREG(ends.to_status.st_mode) &&
+      ::ftruncate(ends.to, 0) != 0) {
     return tell_data_error(job, {DataFailure::kWrite, errno});
   }
   const auto copied = data_.copy(ends, job.done);
@@ -146,9 +164,12 @@ bool Copier::tell_data_error(const FileJob& job, const DataError& error) {
   switch (error.what) {
     case DataFailure::kRead: return fail(fmt::format("error reading {}", source), error.number);
     case DataFailure::kWrite: return fail(fmt::format("error writing {}", target), error.number);
-    case DataFailure::kCopy: return fail(fmt::format("error copying {} to {}", source, target), error.number);
-    case DataFailure::kClone: return fail(fmt::format("failed to clone {} from {}", target, source), error.number);
-    case DataFailure::kShrunk: return fail(fmt::format("error reading {}: it was truncated while it was copied", source));
+    case DataFailure::kCopy:
+      return fail(fmt::format("error copying {} to {}", source, target), error.number);
+    case DataFailure::kClone:
+      return fail(fmt::format("failed to clone {} from {}", target, source), error.number);
+    case DataFailure::kShrunk:
+      return fail(fmt::format("error reading {}: it was truncated while it was copied", source));
   }
   return false;
 }

@@ -37,8 +37,8 @@ struct Segment {
   std::uint64_t end = 0;
 };
 
-/// Goes through the data of a file whose size was seen as `size`. A filesystem that knows no holes tells one
-/// range.
+/// Goes through the data of a file whose size was seen as `size`. A filesystem that knows no holes
+/// tells one range.
 class Segments {
  public:
   Segments(int fd, std::uint64_t size, bool sparse) : fd_(fd), size_(size), sparse_(sparse) {}
@@ -94,13 +94,16 @@ DataResult<void> write_all(int fd, const std::byte* bytes, std::size_t size, std
   return {};
 }
 
-DataResult<void> write_around_zeros(int fd, const std::byte* bytes, std::size_t size, std::uint64_t offset) {
+DataResult<void> write_around_zeros(int fd, const std::byte* bytes, std::size_t size,
+                                    std::uint64_t offset) {
   constexpr std::size_t kBlock = 4096;
   for (std::size_t at = 0; at < size;) {
     std::size_t end = at;
-    while (end < size && is_zero(bytes + end, std::min(kBlock, size - end))) end += std::min(kBlock, size - end);
+    while (end < size && is_zero(bytes + end, std::min(kBlock, size - end)))
+      end += std::min(kBlock, size - end);
     const std::size_t data = end;
-    while (end < size && !is_zero(bytes + end, std::min(kBlock, size - end))) end += std::min(kBlock, size - end);
+    while (end < size && !is_zero(bytes + end, std::min(kBlock, size - end)))
+      end += std::min(kBlock, size - end);
     if (end > data) {
       const auto written = write_all(fd, bytes + data, end - data, offset + data);
       if (!written) return written;
@@ -125,7 +128,8 @@ Sharing DataCopier::sharing_of(int fd, dev_t device) {
   Sharing& sharing = sharing_[device];
   if (sharing != Sharing::kUnknown) return sharing;
   api::DescribeDaemon request;
-  sharing = ::ioctl(fd, api::kIoctlDescribeDaemon, &request) == 0 ? Sharing::kCowfs : Sharing::kIoctl;
+  sharing =
+      ::ioctl(fd, api::kIoctlDescribeDaemon, &request) == 0 ? Sharing::kCowfs : Sharing::kIoctl;
   return sharing;
 }
 
@@ -139,7 +143,8 @@ std::string DataCopier::why_not_shared(const DataEnds& ends) {
   if (options_.sparse != When::kAuto) return "--sparse";
   if (!S_ISREG(ends.from_status.st_mode)) return "not a regular file";
   if (ends.from_status.st_dev != ends.to_status.st_dev) return "not the same mount";
-  if (sharing_of(ends.from, ends.from_status.st_dev) == Sharing::kNone) return "host filesystem cannot clone";
+  if (sharing_of(ends.from, ends.from_status.st_dev) == Sharing::kNone)
+    return "host filesystem cannot clone";
   return {};
 }
 
@@ -151,7 +156,8 @@ DataResult<bool> DataCopier::clone(const DataEnds& ends, DataDone& done) {
     if (must) return data_error(DataFailure::kClone, EOPNOTSUPP);
     return false;
   }
-  if (same && sharing_of(ends.from, ends.from_status.st_dev) == Sharing::kCowfs) return clone_in_cowfs(ends, done);
+  if (same && sharing_of(ends.from, ends.from_status.st_dev) == Sharing::kCowfs)
+    return clone_in_cowfs(ends, done);
   if (::ioctl(ends.to, FICLONE, ends.from) == 0) {
     const std::uint64_t size = size_of(ends.from_status);
     if (size < static_cast<std::uint64_t>(ends.to_status.st_size) &&
@@ -159,13 +165,15 @@ DataResult<bool> DataCopier::clone(const DataEnds& ends, DataDone& done) {
       return data_error(DataFailure::kWrite, errno);
     }
     done.method = Method::kClone;
-    done.shared = std::min(size, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock);
+    done.shared =
+        std::min(size, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock);
     done.holes = size - done.shared;
     return true;
   }
   const int why = errno;
   if (must) return data_error(DataFailure::kClone, why);
-  if (same && (why == EOPNOTSUPP || why == ENOTTY || why == ENOSYS)) note_unable(ends.from_status.st_dev);
+  if (same && (why == EOPNOTSUPP || why == ENOTTY || why == ENOSYS))
+    note_unable(ends.from_status.st_dev);
   done.why = same ? "host filesystem cannot clone" : "not the same mount";
   return false;
 }
@@ -174,14 +182,16 @@ DataResult<bool> DataCopier::clone(const DataEnds& ends, DataDone& done) {
 DataResult<bool> DataCopier::clone_in_cowfs(const DataEnds& ends, DataDone& done) {
   const std::uint64_t size = size_of(ends.from_status);
   std::atomic<std::uint64_t> not_copied = 0;
-  if (ends.to_status.st_size > 0 && ::ftruncate(ends.to, 0) != 0) return data_error(DataFailure::kWrite, errno);
+  if (ends.to_status.st_size > 0 && ::ftruncate(ends.to, 0) != 0)
+    return data_error(DataFailure::kWrite, errno);
   const auto shared = copy_by_range(ends, 0, size, not_copied);
   if (!shared) return data_error(DataFailure::kClone, shared.error().number);
   if (*shared < size && ::ftruncate(ends.to, static_cast<off_t>(*shared)) != 0) {
     return data_error(DataFailure::kWrite, errno);
   }
   done.method = Method::kClone;
-  done.shared = std::min(*shared, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock);
+  done.shared =
+      std::min(*shared, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock);
   done.holes = *shared - done.shared;
   return true;
 }
@@ -210,14 +220,17 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
   const bool make_holes = options_.sparse == When::kAlways && S_ISREG(ends.to_status.st_mode);
   done.method = real_method(ends, done);
   Segments segments(ends.from, size, sparse);
-  std::uint64_t end = 0;      // of what was copied
+  std::uint64_t end = 0;  // of what was copied
   bool ended_early = false;
   for (Segment segment = segments.next(); segment.begin < segment.end; segment = segments.next()) {
     const std::uint64_t length = segment.end - segment.begin;
     DataResult<std::uint64_t> copied = 0;
-    if (done.method == Method::kMmap) copied = copy_by_mapping(ends, segment.begin, length, counters_.copied);
-    if (done.method == Method::kCopyRange) copied = copy_by_range(ends, segment.begin, length, counters_.copied);
-    const bool refused = !copied && copied.error().what == DataFailure::kCopy && cannot_here(copied.error().number);
+    if (done.method == Method::kMmap)
+      copied = copy_by_mapping(ends, segment.begin, length, counters_.copied);
+    if (done.method == Method::kCopyRange)
+      copied = copy_by_range(ends, segment.begin, length, counters_.copied);
+    const bool refused =
+        !copied && copied.error().what == DataFailure::kCopy && cannot_here(copied.error().number);
     // The kernel gives nothing where a file's size is made up, as in /proc.
     if (refused || (copied && *copied == 0)) {
       if (done.method != Method::kReadWrite && done.why.empty()) {
@@ -241,21 +254,24 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
     end += *more;
   }
   const bool ends_in_hole = make_holes || done.copied < end;
-  if (ends_in_hole && S_ISREG(ends.to_status.st_mode) && ::ftruncate(ends.to, static_cast<off_t>(end)) != 0) {
+  if (ends_in_hole && S_ISREG(ends.to_status.st_mode) &&
+      ::ftruncate(ends.to, static_cast<off_t>(end)) != 0) {
     return data_error(DataFailure::kWrite, errno);
   }
   done.holes = end - done.copied;
   return {};
 }
 
-DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
+DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset,
+                                        std::uint64_t length,
                                         std::atomic<std::uint64_t>& progress) {
   constexpr std::uint64_t kStep = std::uint64_t{1} << 30;
   loff_t from = static_cast<loff_t>(offset);
   loff_t to = from;
   std::uint64_t done = 0;
   while (done < length) {
-    const ssize_t copied = ::copy_file_range(ends.from, &from, ends.to, &to, std::min(length - done, kStep), 0);
+    const ssize_t copied =
+        ::copy_file_range(ends.from, &from, ends.to, &to, std::min(length - done, kStep), 0);
     if (copied < 0 && errno == EINTR) continue;
     if (copied < 0) return data_error(done == 0 ? DataFailure::kCopy : DataFailure::kWrite, errno);
     if (copied == 0) break;
@@ -265,14 +281,17 @@ DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offs
   return done;
 }
 
-DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
-                                          bool make_holes, std::atomic<std::uint64_t>& progress) {
-  constexpr std::size_t kBufferBytes = std::size_t{256} << 10;  // not yet measured against other sizes
+DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset,
+                                          std::uint64_t length, bool make_holes,
+                                          std::atomic<std::uint64_t>& progress) {
+  constexpr std::size_t kBufferBytes = std::size_t{256}
+                                       << 10;  // not yet measured against other sizes
   static thread_local const std::unique_ptr<std::byte[]> buffer(new std::byte[kBufferBytes]);
   PageDropper dropper(ends, offset, length);
   std::uint64_t done = 0;
   while (done < length) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, length - done));
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, length - done));
     const ssize_t got = read_some(ends.from, buffer.get(), wanted, offset + done);
     if (got < 0) return data_error(DataFailure::kRead, errno);
     if (got == 0) break;

@@ -1,8 +1,8 @@
 // The content of one file: how it comes from one descriptor to the other.
 //
-// `auto` takes the first of clone, then the real copy that measured best on this machine's filesystems
-// (docs/copying.md), and goes on with the next where the kernel says that one is not possible here. What a
-// filesystem was found unable to do is remembered for the run.
+// `auto` takes the first of clone, then the real copy that measured best on this machine's
+// filesystems (docs/copying.md), and goes on with the next where the kernel says that one is not
+// possible here. What a filesystem was found unable to do is remembered for the run.
 //
 // A target is empty when it begins (made by us, or truncated), except for clone().
 #pragma once
@@ -48,10 +48,11 @@ enum class Sharing { kUnknown, kNone, kIoctl, kCowfs };
 
 class DataCopier {
  public:
-  DataCopier(const CopyOptions& options, Counters& counters) : options_(options), counters_(counters) {}
+  DataCopier(const CopyOptions& options, Counters& counters)
+      : options_(options), counters_(counters) {}
 
-  /// Shares the source's blocks with a target that may have content, which stays as it was on failure.
-  /// Nothing where the two files cannot share, or must not; `why` then says so.
+  /// Shares the source's blocks with a target that may have content, which stays as it was on
+  /// failure. Nothing where the two files cannot share, or must not; `why` then says so.
   DataResult<bool> clone(const DataEnds& ends, DataDone& done);
   /// Really copies into an empty target.
   DataResult<void> copy(const DataEnds& ends, DataDone& done);
@@ -71,16 +72,18 @@ class DataCopier {
   std::map<dev_t, Sharing> sharing_ COWFS_GUARDED_BY(mutex_);
 };
 
-// The real methods. Each copies [offset, offset + length) to the same place of the target and returns how many
-// bytes there were (fewer: the source ended), or kCopy with an errno that says that it cannot be used here,
-// before it wrote anything. `progress` grows as they go.
+// The real methods. Each copies [offset, offset + length) to the same place of the target and
+// returns how many bytes there were (fewer: the source ended), or kCopy with an errno that says
+// that it cannot be used here, before it wrote anything. `progress` grows as they go.
 
-DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
-                                        std::atomic<std::uint64_t>& progress);
-DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
-                                          bool make_holes, std::atomic<std::uint64_t>& progress);
+DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset,
+                                        std::uint64_t length, std::atomic<std::uint64_t>& progress);
+DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset,
+                                          std::uint64_t length, bool make_holes,
+                                          std::atomic<std::uint64_t>& progress);
 /// mapped_copy.cc. kShrunk where the source was truncated meanwhile.
-DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
+DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset,
+                                          std::uint64_t length,
                                           std::atomic<std::uint64_t>& progress);
 
 }  // namespace cowfs

@@ -35,11 +35,13 @@ bool Copier::make_directory(Item& item, DirectoryCopy& copy) {
     return fail(fmt::format("cannot create directory {}", quote(item.target.shown)), errno);
   }
   const auto made = stat_place(item.target, Follow::kNo);
-  if (!made) return fail(fmt::format("cannot stat {}", quote(item.target.shown)), made.error().number);
+  if (!made)
+    return fail(fmt::format("cannot stat {}", quote(item.target.shown)), made.error().number);
   copy.target_id = id_of(*made);
   if ((made->st_mode & S_IRWXU) != S_IRWXU) {
     copy.restore = made->st_mode & kPermissionBits;
-    if (::fchmodat(item.target.directory, item.target.name.c_str(), *copy.restore | S_IRWXU, 0) != 0) {
+    if (::fchmodat(item.target.directory, item.target.name.c_str(), *copy.restore | S_IRWXU, 0) !=
+        0) {
       return fail(fmt::format("setting permissions for {}", quote(item.target.shown)), errno);
     }
   }
@@ -54,7 +56,8 @@ bool Copier::make_directory(Item& item, DirectoryCopy& copy) {
 /// Opens both sides. A target that we made must still be the directory that we made.
 bool Copier::open_directory(Item& item, DirectoryCopy& copy) {
   const int no_link = copy.is_new || item.follow == Follow::kNo ? O_NOFOLLOW : 0;
-  auto target = open_place(item.target, O_PATH | O_DIRECTORY | (item.entry.command_line && !copy.is_new ? 0 : no_link));
+  auto target = open_place(
+      item.target, O_PATH | O_DIRECTORY | (item.entry.command_line && !copy.is_new ? 0 : no_link));
   if (!target) {
     copy.entered = false;
     return fail(fmt::format("cannot access {}", quote(item.target.shown)), target.error().number);
@@ -116,7 +119,8 @@ void Copier::finish_directory(DirectoryCopy& copy) {
   // What is below it is looked up in these no more.
   const int source = copy.source_fd ? copy.source_fd->get() : -1;
   UniqueFd target;
-  if (copy.target_fd) target = UniqueFd(::openat(copy.target_fd->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (copy.target_fd)
+    target = UniqueFd(::openat(copy.target_fd->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Place itself{copy.target_fd ? copy.target_fd->get() : copy.target.directory,
                      copy.target_fd ? "." : copy.target.name, copy.target.shown};
   const AttributeCopy what{.source = copy.source,
@@ -127,8 +131,10 @@ void Copier::finish_directory(DirectoryCopy& copy) {
                            .is_new = copy.is_new};
   bool kept = attributes_.copy(what, copy.is_new ? copy.omitted : 0);
   if (copy.restore && !options_.preserve.mode && !options_.preserve.no_mode) {
-    const mode_t given_back = *copy.restore | (copy.omitted & copy.status.st_mode & ~current_umask());
-    if (target ? ::fchmod(target.get(), given_back) != 0 : ::fchmodat(itself.directory, itself.name.c_str(), given_back, 0) != 0) {
+    const mode_t given_back =
+        *copy.restore | (copy.omitted & copy.status.st_mode & ~current_umask());
+    if (target ? ::fchmod(target.get(), given_back) != 0
+               : ::fchmodat(itself.directory, itself.name.c_str(), given_back, 0) != 0) {
       kept = fail(fmt::format("preserving permissions for {}", quote(copy.target.shown)), errno);
     }
   }

@@ -38,7 +38,8 @@ bool answered_yes() {
   std::fflush(stdout);
   std::fflush(stderr);
   std::string answer;
-  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) answer.push_back(static_cast<char>(c));
+  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar())
+    answer.push_back(static_cast<char>(c));
   return !answer.empty() && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
@@ -68,11 +69,12 @@ Copier::Verdict Copier::settle_existing(Item& item) {
 }
 
 /// Whether both names lead to one file, in a way that copying would destroy it. Cases as in cp(1):
-/// with backups only one and the same name is wrong; with --remove-destination the target may be another link;
-/// -l has nothing to do.
+/// with backups only one and the same name is wrong; with --remove-destination the target may be
+/// another link; -l has nothing to do.
 Copier::Verdict Copier::check_same_file(Item& item, bool& leave_alone) {
   const auto refuse = [&] {
-    fail(fmt::format("{} and {} are the same file", quote(item.source.shown), quote(item.target.shown)));
+    fail(fmt::format("{} and {} are the same file", quote(item.source.shown),
+                     quote(item.target.shown)));
     return Verdict::kFailed;
   };
   const auto unless = [&](bool wrong) { return wrong ? refuse() : Verdict::kGoOn; };
@@ -96,7 +98,8 @@ Copier::Verdict Copier::check_same_file(Item& item, bool& leave_alone) {
     if (!source_link || !target_link) return Verdict::kGoOn;
     source = *source_link;
     target = *target_link;
-    if (S_ISLNK(source.st_mode) && S_ISLNK(target.st_mode) && options_.remove_destination) return Verdict::kGoOn;
+    if (S_ISLNK(source.st_mode) && S_ISLNK(target.st_mode) && options_.remove_destination)
+      return Verdict::kGoOn;
   }
   const bool same_link = id_of(source) == id_of(target);
   if (options_.backup != Backup::kNone) {
@@ -105,7 +108,8 @@ Copier::Verdict Copier::check_same_file(Item& item, bool& leave_alone) {
   }
   if (options_.remove_destination) {
     if (S_ISLNK(target.st_mode)) return Verdict::kGoOn;
-    if (same_link && target.st_nlink > 1 && !is_same_name(item.source, item.target)) return Verdict::kGoOn;
+    if (same_link && target.st_nlink > 1 && !is_same_name(item.source, item.target))
+      return Verdict::kGoOn;
   }
   if (!S_ISLNK(source.st_mode) && !S_ISLNK(target.st_mode) && !same_link) return Verdict::kGoOn;
   if (options_.symbolic_link && S_ISLNK(target.st_mode)) return Verdict::kGoOn;
@@ -113,7 +117,8 @@ Copier::Verdict Copier::check_same_file(Item& item, bool& leave_alone) {
   // One is a link: what it leads to counts.
   const auto source_file = stat_place(item.source, Follow::kYes);
   const auto target_file = stat_place(item.target, Follow::kYes);
-  if (!source_file || !target_file || id_of(*source_file) != id_of(*target_file)) return Verdict::kGoOn;
+  if (!source_file || !target_file || id_of(*source_file) != id_of(*target_file))
+    return Verdict::kGoOn;
   if (!options_.hard_link) return refuse();
   leave_alone = !S_ISLNK(target.st_mode);
   return Verdict::kGoOn;
@@ -123,9 +128,11 @@ Copier::Verdict Copier::check_same_file(Item& item, bool& leave_alone) {
 Copier::Verdict Copier::check_newer(Item& item) {
   if (is_older(item.target_status.st_mtim, item.status.st_mtim)) return Verdict::kGoOn;
   if (!options_.preserve.links || item.status.st_nlink < 2) return Verdict::kDone;
-  const auto earlier = copied_.find_or_note(id_of(item.status), {item.target, item.entry.target_directory});
+  const auto earlier =
+      copied_.find_or_note(id_of(item.status), {item.target, item.entry.target_directory});
   if (!earlier) return Verdict::kDone;
-  return make_link_to(item, earlier->place, options_.verbose, Follow::kNo) ? Verdict::kDone : Verdict::kFailed;
+  return make_link_to(item, earlier->place, options_.verbose, Follow::kNo) ? Verdict::kDone
+                                                                           : Verdict::kFailed;
 }
 
 bool Copier::may_overwrite(const Item& item) {
@@ -133,16 +140,17 @@ bool Copier::may_overwrite(const Item& item) {
   if (options_.interactive != Interactive::kAsk) return true;
   const std::string target = quote(item.target.shown);
   const mode_t mode = item.target_status.st_mode;
-  const bool writable = S_ISLNK(mode) || ::faccessat(item.target.directory, item.target.name.c_str(), W_OK,
-                                                     AT_EACCESS) == 0;
+  const bool writable =
+      S_ISLNK(mode) ||
+      ::faccessat(item.target.directory, item.target.name.c_str(), W_OK, AT_EACCESS) == 0;
   if (writable) {
     fmt::print(stderr, "{}: overwrite {}? ", kCowcp, target);
   } else if (options_.force || options_.remove_destination) {
-    fmt::print(stderr, "{}: replace {}, overriding mode {:04o} ({})? ", kCowcp, target, mode & 07777,
-               permission_letters(mode));
+    fmt::print(stderr, "{}: replace {}, overriding mode {:04o} ({})? ", kCowcp, target,
+               mode & 07777, permission_letters(mode));
   } else {
-    fmt::print(stderr, "{}: unwritable {} (mode {:04o}, {}); try anyway? ", kCowcp, target, mode & 07777,
-               permission_letters(mode));
+    fmt::print(stderr, "{}: unwritable {} (mode {:04o}, {}); try anyway? ", kCowcp, target,
+               mode & 07777, permission_letters(mode));
   }
   return answered_yes();
 }
@@ -154,17 +162,18 @@ Copier::Verdict Copier::check_kinds(Item& item) {
   };
   if (item.is_directory()) {
     if (item.target_is_directory()) return Verdict::kGoOn;
-    return refuse(fmt::format("cannot overwrite non-directory {} with directory {}", quote(item.target.shown),
-                              quote(item.source.shown)));
+    return refuse(fmt::format("cannot overwrite non-directory {} with directory {}",
+                              quote(item.target.shown), quote(item.source.shown)));
   }
   // What this run has made is not overwritten by its next source.
   if (item.entry.command_line && options_.backup != Backup::kNumbered &&
       made_targets_.has(item.target.shown, id_of(item.target_status))) {
-    return refuse(fmt::format("will not overwrite just-created {} with {}", quote(item.target.shown),
-                              quote(item.source.shown)));
+    return refuse(fmt::format("will not overwrite just-created {} with {}",
+                              quote(item.target.shown), quote(item.source.shown)));
   }
   if (!item.target_is_directory()) return Verdict::kGoOn;
-  return refuse(fmt::format("cannot overwrite directory {} with non-directory", quote(item.target.shown)));
+  return refuse(
+      fmt::format("cannot overwrite directory {} with non-directory", quote(item.target.shown)));
 }
 
 Copier::Verdict Copier::back_up(Item& item) {
@@ -175,8 +184,8 @@ Copier::Verdict Copier::back_up(Item& item) {
     backup.name += options_.backup_suffix;
     const auto status = stat_place(backup, Follow::kNo);
     if (status && id_of(*status) == id_of(item.status)) {
-      fail(fmt::format("backing up {} might destroy source;  {} not copied", quote(item.target.shown),
-                       quote(item.source.shown)));
+      fail(fmt::format("backing up {} might destroy source;  {} not copied",
+                       quote(item.target.shown), quote(item.source.shown)));
       return Verdict::kFailed;
     }
   }
@@ -194,8 +203,8 @@ Copier::Verdict Copier::back_up(Item& item) {
   return Verdict::kGoOn;
 }
 
-/// What is replaced and not overwritten goes first: with --remove-destination, of several links, and where
-/// something that is not a regular file is copied as it is.
+/// What is replaced and not overwritten goes first: with --remove-destination, of several links,
+/// and where something that is not a regular file is copied as it is.
 Copier::Verdict Copier::remove_first(Item& item) {
   if (item.target_is_directory()) return Verdict::kGoOn;
   const bool goes = options_.remove_destination ||

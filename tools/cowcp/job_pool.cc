@@ -3,7 +3,8 @@
 namespace cowfs {
 namespace {
 
-constexpr std::size_t kQueueLimit = 256;  // each holds two directories open, no more than the walk does
+// each holds two directories open, no more than the walk does
+constexpr std::size_t kQueueLimit = 256;
 
 }  // namespace
 
@@ -29,7 +30,8 @@ void JobPool::submit(Job job) {
 void JobPool::drain() {
   if (threads_.empty()) return;
   const MutexLock lock(mutex_);
-  changed_.wait(mutex_, [this]() COWFS_REQUIRES(mutex_) { return queue_.empty() && running_ == 0; });
+  changed_.wait(mutex_,
+                [this]() COWFS_REQUIRES(mutex_) { return queue_.empty() && running_ == 0; });
 }
 
 void JobPool::work() {

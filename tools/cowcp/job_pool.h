@@ -1,6 +1,7 @@
 // Threads that copy files beside the walk. With one job everything runs in the caller.
 //
-// Locks: its queue's, a leaf, not held while a job runs. The queue is bounded: the walk waits when it is far ahead.
+// Locks: its queue's, a leaf, not held while a job runs. The queue is bounded: the walk waits when
+// it is far ahead.
 #pragma once
 
 #include <deque>

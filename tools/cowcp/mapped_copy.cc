@@ -4,7 +4,8 @@
 //   ftruncate(to)      the mapping needs the size
 //   mmap, memcpy, munmap for each window
 //
-// Windows bound the address space and the page tables, and let pages be dropped behind (page_cache.h).
+// Windows bound the address space and the page tables, and let pages be dropped behind
+// (page_cache.h).
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,12 +19,14 @@
 namespace cowfs {
 namespace {
 
-constexpr std::uint64_t kWindowBytes = std::uint64_t{8} << 20;  // not yet measured against other sizes
+constexpr std::uint64_t kWindowBytes = std::uint64_t{8}
+                                       << 20;  // not yet measured against other sizes
 
 class Mapping {
  public:
   Mapping(int fd, std::uint64_t offset, std::size_t size, int protection)
-      : size_(size), address_(::mmap(nullptr, size, protection, MAP_SHARED, fd, static_cast<off_t>(offset))) {}
+      : size_(size),
+        address_(::mmap(nullptr, size, protection, MAP_SHARED, fd, static_cast<off_t>(offset))) {}
   ~Mapping() {
     if (valid()) ::munmap(address_, size_);
   }
@@ -43,7 +46,8 @@ class Mapping {
 DataResult<void> reserve(int fd, std::uint64_t offset, std::uint64_t length) {
   if (::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) return {};
   if (errno != EOPNOTSUPP && errno != ENOSYS) return data_error(DataFailure::kWrite, errno);
-  if (::ftruncate(fd, static_cast<off_t>(offset + length)) != 0) return data_error(DataFailure::kWrite, errno);
+  if (::ftruncate(fd, static_cast<off_t>(offset + length)) != 0)
+    return data_error(DataFailure::kWrite, errno);
   return {};
 }
 
@@ -70,12 +74,15 @@ DataResult<void> copy_window(const DataEnds& ends, std::uint64_t offset, std::si
 
 }  // namespace
 
-DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset, std::uint64_t length,
+DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset,
+                                          std::uint64_t length,
                                           std::atomic<std::uint64_t>& progress) {
-  if (const auto reserved = reserve(ends.to, offset, length); !reserved) return std::unexpected(reserved.error());
+  if (const auto reserved = reserve(ends.to, offset, length); !reserved)
+    return std::unexpected(reserved.error());
   PageDropper dropper(ends, offset, length);
   for (std::uint64_t done = 0; done < length;) {
-    const std::uint64_t step = std::min(length - done, kWindowBytes - (offset + done) % kWindowBytes);
+    const std::uint64_t step =
+        std::min(length - done, kWindowBytes - (offset + done) % kWindowBytes);
     const auto copied = copy_window(ends, offset + done, static_cast<std::size_t>(step));
     if (!copied && done == 0) return std::unexpected(copied.error());
     if (!copied) {

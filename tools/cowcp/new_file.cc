@@ -14,7 +14,8 @@ namespace {
 constexpr int kAttempts = 100;
 
 bool has_no_unnamed_files(int error_number) {
-  return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL || error_number == ENOSYS;
+  return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL ||
+         error_number == ENOSYS;
 }
 
 std::string random_name() {
@@ -48,7 +49,8 @@ SystemResult<NewFile> NewFile::create(const Place& place, mode_t permissions, bo
   NewFile file(std::move(held), parent, std::string(last_component(place.name)));
   const int access = readable ? O_RDWR : O_WRONLY;
   auto made = file.make_unnamed(permissions, access);
-  if (!made && has_no_unnamed_files(made.error().number)) made = file.make_temporary(permissions, access);
+  if (!made && has_no_unnamed_files(made.error().number))
+    made = file.make_temporary(permissions, access);
   if (!made) return std::unexpected(made.error());
   return file;
 }

@@ -1,8 +1,8 @@
 // A regular file that gets its name only when it is whole.
 //
-// Made without a name (O_TMPFILE) in the directory where it belongs, then linked there; where the filesystem has
-// no O_TMPFILE, under a temporary name, which goes when it is given up. So neither an error nor a kill leaves
-// half a file under the name that was asked for.
+// Made without a name (O_TMPFILE) in the directory where it belongs, then linked there; where the
+// filesystem has no O_TMPFILE, under a temporary name, which goes when it is given up. So neither
+// an error nor a kill leaves half a file under the name that was asked for.
 #pragma once
 
 #include "tools/cowcp/user_files.h"

@@ -14,8 +14,8 @@ constexpr std::uint64_t kStep = std::uint64_t{64} << 20;
 constexpr std::uint64_t kShareOfMemory = 4;
 
 std::uint64_t memory_bytes() {
-  static const std::uint64_t bytes =
-      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  static const std::uint64_t bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                                     static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return bytes;
 }
 
@@ -29,12 +29,14 @@ PageDropper::PageDropper(const DataEnds& ends, std::uint64_t offset, std::uint64
 
 void PageDropper::done_until(std::uint64_t end) {
   if (!active_ || end < started_ + kStep) return;
-  ::sync_file_range(to_, static_cast<off_t>(started_), static_cast<off_t>(end - started_), SYNC_FILE_RANGE_WRITE);
+  ::sync_file_range(to_, static_cast<off_t>(started_), static_cast<off_t>(end - started_),
+                    SYNC_FILE_RANGE_WRITE);
   if (started_ > dropped_) {
     const auto at = static_cast<off_t>(dropped_);
     const auto size = static_cast<off_t>(started_ - dropped_);
-    ::sync_file_range(to_, at, size,
-                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    ::sync_file_range(
+        to_, at, size,
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
     ::posix_fadvise(to_, at, size, POSIX_FADV_DONTNEED);
     ::posix_fadvise(from_, at, size, POSIX_FADV_DONTNEED);
   }

@@ -1,9 +1,9 @@
-// Gives pages of the page cache back behind a large copy, so that copying 100 GiB does not push out what other
-// programs have cached.
+// Gives pages of the page cache back behind a large copy, so that copying 100 GiB does not push out
+// what other programs have cached.
 //
-// Only for copies larger than a quarter of the memory: smaller ones are likely to be used again, and dropping
-// pages means to wait for the disk. Written pages are sent on their way at each step and dropped one step later;
-// pages of the source are dropped as they are done.
+// Only for copies larger than a quarter of the memory: smaller ones are likely to be used again,
+// and dropping pages means to wait for the disk. Written pages are sent on their way at each step
+// and dropped one step later; pages of the source are dropped as they are done.
 #pragma once
 
 #include <cstdint>

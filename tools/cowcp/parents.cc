@@ -1,4 +1,5 @@
-// --parents: the directories of a source's path are made in the destination too, with their attributes.
+// --parents: the directories of a source's path are made in the destination too, with their
+// attributes.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -20,11 +21,15 @@ struct Copier::MadeParent {
 
 bool Copier::make_parent(MadeParent& parent) {
   const auto status = stat_place(parent.source, Follow::kYes);
-  if (!status) return fail(fmt::format("failed to get attributes of {}", quote(parent.source.shown)), status.error().number);
+  if (!status)
+    return fail(fmt::format("failed to get attributes of {}", quote(parent.source.shown)),
+                status.error().number);
   parent.status = *status;
-  if (::mkdirat(parent.target.directory, parent.target.name.c_str(), (status->st_mode & 0700) | 0700) == 0) {
+  if (::mkdirat(parent.target.directory, parent.target.name.c_str(),
+                (status->st_mode & 0700) | 0700) == 0) {
     parent.is_new = true;
-    if (options_.verbose) report_.line(fmt::format("{} -> {}", parent.source.shown, parent.target.shown));
+    if (options_.verbose)
+      report_.line(fmt::format("{} -> {}", parent.source.shown, parent.target.shown));
   } else if (errno != EEXIST) {
     return fail(fmt::format("cannot make directory {}", quote(parent.target.shown)), errno);
   }
@@ -32,7 +37,8 @@ bool Copier::make_parent(MadeParent& parent) {
   if (!fd && fd.error().number == ENOTDIR) {
     return fail(fmt::format("{} exists but is not a directory", quote(parent.target.shown)));
   }
-  if (!fd) return fail(fmt::format("cannot access {}", quote(parent.target.shown)), fd.error().number);
+  if (!fd)
+    return fail(fmt::format("cannot access {}", quote(parent.target.shown)), fd.error().number);
   parent.fd = std::make_shared<UniqueFd>(std::move(*fd));
   return true;
 }
@@ -43,7 +49,8 @@ bool Copier::copy_with_parents(const std::string& operand) {
   std::shared_ptr<UniqueFd> directory = target_directory_;
   std::string shown = target_.shown;
   std::size_t begin = 0;
-  for (std::size_t slash = source.find('/'); slash != source.npos; slash = source.find('/', begin)) {
+  for (std::size_t slash = source.find('/'); slash != source.npos;
+       slash = source.find('/', begin)) {
     const std::string name = source.substr(begin, slash - begin);
     begin = slash + 1;
     if (name.empty() || name == ".") continue;
@@ -72,7 +79,8 @@ bool Copier::copy_with_parents(const std::string& operand) {
                              .target_fd = fd.get(),
                              .status = parent->status,
                              .is_new = parent->is_new};
-    if (parent->is_new || options_.preserve.mode || options_.preserve.timestamps || options_.preserve.ownership) {
+    if (parent->is_new || options_.preserve.mode || options_.preserve.timestamps ||
+        options_.preserve.ownership) {
       const mode_t held_back = parent->is_new ? parent->status.st_mode & 07077 : 0;
       all = attributes_.copy(what, held_back) && all;
     }

@@ -36,7 +36,8 @@ std::string bar(double share, bool color) {
   const auto full = static_cast<std::size_t>(share * kBarWidth);
   const std::string done(full, '#');
   const std::string open(kBarWidth - full, '-');
-  return color ? fmt::format("[\033[32m{}\033[0m{}]", done, open) : fmt::format("[{}{}]", done, open);
+  return color ? fmt::format("[\033[32m{}\033[0m{}]", done, open)
+               : fmt::format("[{}{}]", done, open);
 }
 
 }  // namespace
@@ -44,12 +45,13 @@ std::string bar(double share, bool color) {
 std::string progress_line(const ProgressState& state, std::size_t width, bool color) {
   const double share = share_done(state);
   const double rate = state.seconds > 0 ? static_cast<double>(state.bytes) / state.seconds : 0;
-  std::string text = state.whole_known
-                         ? fmt::format(" {:3.0f}% {}/{} {}/{} files {}/s", share * 100, format_bytes(state.bytes),
-                                       format_bytes(state.whole_bytes), state.files, state.whole_files,
-                                       format_bytes(static_cast<std::uint64_t>(rate)))
-                         : fmt::format("{} {} files {}/s", format_bytes(state.bytes), state.files,
-                                       format_bytes(static_cast<std::uint64_t>(rate)));
+  std::string text =
+      state.whole_known
+          ? fmt::format(" {:3.0f}% {}/{} {}/{} files {}/s", share * 100, format_bytes(state.bytes),
+                        format_bytes(state.whole_bytes), state.files, state.whole_files,
+                        format_bytes(static_cast<std::uint64_t>(rate)))
+          : fmt::format("{} {} files {}/s", format_bytes(state.bytes), state.files,
+                        format_bytes(static_cast<std::uint64_t>(rate)));
   if (state.whole_known && share > 0.01) {
     const double left = state.seconds / share - state.seconds;
     text += fmt::format(" {} left", format_seconds(static_cast<std::uint64_t>(left)));
@@ -62,12 +64,14 @@ std::string progress_line(const ProgressState& state, std::size_t width, bool co
 Progress::Progress(const CopyOptions& options, Report& report, std::vector<std::string> sources)
     : report_(report), recursive_(options.recursive) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  const bool shown = options.progress == When::kAlways ||
-                     (options.progress == When::kAuto && terminal && !options.verbose && !options.json);
+  const bool shown =
+      options.progress == When::kAlways ||
+      (options.progress == When::kAuto && terminal && !options.verbose && !options.json);
   if (!shown) return;
   const char* no_color = std::getenv("NO_COLOR");
   color_ = terminal && (no_color == nullptr || *no_color == '\0');
-  counting_ = std::jthread([this, sources = std::move(sources)](const std::stop_token& stop) { count(stop, sources); });
+  counting_ = std::jthread(
+      [this, sources = std::move(sources)](const std::stop_token& stop) { count(stop, sources); });
   drawing_ = std::jthread([this](const std::stop_token& stop) { draw(stop); });
 }
 
@@ -128,7 +132,8 @@ void Progress::count(const std::stop_token& stop, const std::vector<std::string>
     if (!fd) continue;
     const auto names = read_names(fd->get());
     if (!names) continue;
-    for (const DirectoryEntryName& entry : *names) waiting.push_back({AT_FDCWD, join_path(place.name, entry.name), {}});
+    for (const DirectoryEntryName& entry : *names)
+      waiting.push_back({AT_FDCWD, join_path(place.name, entry.name), {}});
     first = false;
   }
   if (!stop.stop_requested()) whole_known_ = true;

@@ -1,7 +1,9 @@
-// One line on a terminal while it works: a bar where the whole is known, bytes, files, rate, time left.
+// One line on a terminal while it works: a bar where the whole is known, bytes, files, rate, time
+// left.
 //
-// Two threads: one draws, four times a second from the first second on; one counts what there is to copy, so that there
-// is a whole to compare with. No library of Debian's draws such a line in C++ (docs/dependencies.md).
+// Two threads: one draws, four times a second from the first second on; one counts what there is to
+// copy, so that there is a whole to compare with. No library of Debian's draws such a line in C++
+// (docs/dependencies.md).
 #pragma once
 
 #include <atomic>

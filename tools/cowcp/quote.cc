@@ -10,7 +10,8 @@
 namespace cowfs {
 namespace {
 
-/// The length of the printable character that `text` begins with; 0: its first byte must be escaped.
+/// The length of the printable character that `text` begins with; 0: its first byte must be
+/// escaped.
 std::size_t printable_length(std::string_view text) {
   const auto byte = static_cast<unsigned char>(text.front());
   if (byte < 0x80) return byte >= 0x20 && byte != 0x7f ? 1 : 0;
@@ -46,7 +47,8 @@ bool ends_printable(std::string_view name) {
 /// Means nothing to a shell. `first`: at the beginning of a word, where '#' and '~' do.
 bool is_plain(char c, bool first) {
   constexpr std::string_view kPlain = "%+,-./:@]_";
-  const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  const bool alphanumeric =
+      (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
   return alphanumeric || kPlain.find(c) != kPlain.npos || (!first && (c == '#' || c == '~'));
 }
 
@@ -57,7 +59,8 @@ bool suits_double_quotes(std::string_view name) {
     const bool at_first = i == 0 && (c == '#' || c == '~');
     const bool later = i != 0 && (c == '#' || c == '~');
     const bool other_alphabet = static_cast<unsigned char>(c) >= 0x80;
-    if (later || !(is_plain(c, true) || at_first || c == ' ' || c == '\'' || other_alphabet)) return false;
+    if (later || !(is_plain(c, true) || at_first || c == ' ' || c == '\'' || other_alphabet))
+      return false;
   }
   return true;
 }
@@ -72,10 +75,12 @@ std::string quote_if_needed(std::string_view name) {
 
 std::string quote(std::string_view name) {
   const bool apostrophe = name.find('\'') != name.npos;
-  if (apostrophe && is_printable(name) && suits_double_quotes(name)) return fmt::format("\"{}\"", name);
+  if (apostrophe && is_printable(name) && suits_double_quotes(name))
+    return fmt::format("\"{}\"", name);
   std::string out = "'";
   // GNU's quoting begins such names with an empty pair; a shell does not mind.
-  if (apostrophe && name.front() != '\'' && printable_length(name) > 0 && !ends_printable(name)) out += "''";
+  if (apostrophe && name.front() != '\'' && printable_length(name) > 0 && !ends_printable(name))
+    out += "''";
   bool escaping = false;  // inside $'...'
   while (!name.empty()) {
     const std::size_t length = printable_length(name);

@@ -1,4 +1,5 @@
-// Names in messages, quoted so that a shell reads them back: 'a b', "it's", 'a'$'\n''b'; as GNU tools do.
+// Names in messages, quoted so that a shell reads them back: 'a b', "it's", 'a'$'\n''b'; as GNU
+// tools do.
 #pragma once
 
 #include <string>

@@ -133,14 +133,17 @@ void Report::print_summary_json() {
   answer["methods"] = Json::object();
   {
     const MutexLock lock(mutex_);
-    for (const auto& [method, count] : methods_) answer["methods"][std::string(method_name(method))] = count;
+    for (const auto& [method, count] : methods_)
+      answer["methods"][std::string(method_name(method))] = count;
   }
-  answer["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  answer["seconds"] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   write_out(answer.dump() + "\n");
 }
 
 void Report::print_summary() {
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   std::string methods;
   {
     const MutexLock lock(mutex_);
@@ -153,9 +156,9 @@ void Report::print_summary() {
       "{} shared, {} copied, {} of holes kept\n"
       "methods: {}\n"
       "{:.3f} s\n",
-      counters_.files.load(), counters_.directories.load(), counters_.others.load(), counters_.failures.load(),
-      format_bytes(counters_.shared), format_bytes(counters_.copied), format_bytes(counters_.holes),
-      methods.empty() ? "none" : methods, seconds));
+      counters_.files.load(), counters_.directories.load(), counters_.others.load(),
+      counters_.failures.load(), format_bytes(counters_.shared), format_bytes(counters_.copied),
+      format_bytes(counters_.holes), methods.empty() ? "none" : methods, seconds));
 }
 
 bool Report::finish() {

@@ -1,4 +1,5 @@
-// What cowcp says while it works: cp's lines and messages, the method of each file, JSON lines, the summary.
+// What cowcp says while it works: cp's lines and messages, the method of each file, JSON lines, the
+// summary.
 //
 // Locks: one, a leaf, around each line. Counters are atomic. Any thread may report.
 #pragma once
@@ -18,10 +19,10 @@ namespace cowfs {
 /// How the content of one file came over.
 struct DataDone {
   Method method = Method::kReadWrite;
-  std::string why;            // a better method was not used; empty: the best was
-  std::uint64_t shared = 0;   // bytes that lie in shared blocks
-  std::uint64_t copied = 0;   // bytes that were really copied
-  std::uint64_t holes = 0;    // bytes of holes that were kept
+  std::string why;           // a better method was not used; empty: the best was
+  std::uint64_t shared = 0;  // bytes that lie in shared blocks
+  std::uint64_t copied = 0;  // bytes that were really copied
+  std::uint64_t holes = 0;   // bytes of holes that were kept
 };
 
 struct Counters {
@@ -52,7 +53,8 @@ class Report {
   // What was done; for --debug, --json and --stats.
   void file_done(std::string_view source, std::string_view target, const DataDone& done);
   void entry_done(std::string_view kind, std::string_view source, std::string_view target);
-  void tree_done(std::string_view source, std::string_view target, std::uint64_t inodes, std::uint64_t bytes);
+  void tree_done(std::string_view source, std::string_view target, std::uint64_t inodes,
+                 std::uint64_t bytes);
   /// A method that was not used for something as a whole (--debug).
   void note(const std::string& text);
 

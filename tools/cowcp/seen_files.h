@@ -1,5 +1,5 @@
-// What a run remembers of files: where the copy of an inode is (hard links, directories met again), and which names
-// were given or made by it.
+// What a run remembers of files: where the copy of an inode is (hard links, directories met again),
+// and which names were given or made by it.
 //
 // Locks: one; jobs and the walk both look.
 #pragma once

@@ -27,13 +27,15 @@ TreeCloneResult not_done(std::string why) {
 
 /// Why options ask for something that the daemon does not do; empty: they do not.
 std::string unsuited(const CopyOptions& options, const TreeCloneRequest& request) {
-  if (options.method != Method::kAuto && options.method != Method::kCloneTree) return "another method was asked for";
+  if (options.method != Method::kAuto && options.method != Method::kCloneTree)
+    return "another method was asked for";
   if (options.verbose && options.method != Method::kCloneTree) return "-v names each file";
   if (options.json && options.method != Method::kCloneTree) return "--json names each file";
   if (options.reflink == When::kNever) return "--reflink=never";
   if (options.sparse != When::kAuto) return "--sparse";
   if (options.dereference == Dereference::kAlways) return "symbolic links are followed";
-  if (options.hard_link || options.symbolic_link || options.attributes_only) return "not a copy of content";
+  if (options.hard_link || options.symbolic_link || options.attributes_only)
+    return "not a copy of content";
   if (options.parents) return "--parents";
   if (options.sync) return "--sync";
   if (options.preserve.no_mode) return "--no-preserve=mode";
@@ -46,7 +48,8 @@ std::string unescape_mount(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>(std::strtoul(std::string(text.substr(i + 1, 3)).c_str(), nullptr, 8));
+      out +=
+          static_cast<char>(std::strtoul(std::string(text.substr(i + 1, 3)).c_str(), nullptr, 8));
       i += 3;
     } else {
       out += text[i];
@@ -55,7 +58,8 @@ std::string unescape_mount(std::string_view text) {
   return out;
 }
 
-/// Whether another filesystem is mounted somewhere below a directory: the daemon does not see it, cp does.
+/// Whether another filesystem is mounted somewhere below a directory: the daemon does not see it,
+/// cp does.
 bool has_mounts_below(int directory) {
   char path[PATH_MAX];
   const std::string link = fmt::format("/proc/self/fd/{}", directory);
@@ -66,23 +70,28 @@ bool has_mounts_below(int directory) {
   for (std::string line; std::getline(table, line);) {
     std::size_t begin = 0;
     for (int field = 0; field < 4; ++field) begin = line.find(' ', begin) + 1;
-    if (unescape_mount(line.substr(begin, line.find(' ', begin) - begin)).starts_with(prefix)) return true;
+    if (unescape_mount(line.substr(begin, line.find(' ', begin) - begin)).starts_with(prefix))
+      return true;
   }
   return false;
 }
 
 std::uint32_t preserve_flags(const Preserve& preserve) {
-  return (preserve.mode ? api::kPreserveMode : 0U) | (preserve.ownership ? api::kPreserveOwnership : 0U) |
-         (preserve.timestamps ? api::kPreserveTimestamps : 0U) | (preserve.links ? api::kPreserveLinks : 0U) |
+  return (preserve.mode ? api::kPreserveMode : 0U) |
+         (preserve.ownership ? api::kPreserveOwnership : 0U) |
+         (preserve.timestamps ? api::kPreserveTimestamps : 0U) |
+         (preserve.links ? api::kPreserveLinks : 0U) |
          (preserve.attributes ? api::kPreserveAttributes : 0U);
 }
 
-/// Asks until the job has ended. A signal that ends this program closes the descriptor, and with it the job.
+/// Asks until the job has ended. A signal that ends this program closes the descriptor, and with it
+/// the job.
 TreeCloneResult wait_for_end(int directory) {
   using std::chrono::milliseconds;
   for (milliseconds pause{1};; pause = std::min(pause * 2, milliseconds{20})) {
     api::PollTreeClone request;
-    if (::ioctl(directory, api::kIoctlPollTreeClone, &request) != 0) return not_done(std::strerror(errno));
+    if (::ioctl(directory, api::kIoctlPollTreeClone, &request) != 0)
+      return not_done(std::strerror(errno));
     if (request.state == api::raw(api::TreeCloneState::kDone)) {
       return {.done = true, .why = {}, .inodes = request.inodes, .bytes = request.shared_bytes};
     }
@@ -97,25 +106,31 @@ TreeCloneResult wait_for_end(int directory) {
 
 TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& request) {
   if (!options.recursive) return {};
-  const auto status = stat_place(request.source, options.dereference == Dereference::kNever ? Follow::kNo : Follow::kYes);
+  const auto status = stat_place(
+      request.source, options.dereference == Dereference::kNever ? Follow::kNo : Follow::kYes);
   if (!status || !S_ISDIR(status->st_mode)) return {};
   const auto source = open_place(request.source, O_RDONLY | O_DIRECTORY);
   if (!source) return {};
   api::OfferTree offer;
-  if (::ioctl(source->get(), api::kIoctlOfferTree, &offer) != 0) return errno == ENOTTY ? TreeCloneResult{} : not_done(std::strerror(errno));
+  if (::ioctl(source->get(), api::kIoctlOfferTree, &offer) != 0)
+    return errno == ENOTTY ? TreeCloneResult{} : not_done(std::strerror(errno));
   if (std::string why = unsuited(options, request); !why.empty()) return not_done(std::move(why));
   if (stat_place(request.target, Follow::kNo)) return not_done("the destination is there already");
-  const auto directory = open_place({request.target.directory, parent_path(request.target.name), {}}, O_RDONLY | O_DIRECTORY);
+  const auto directory = open_place(
+      {request.target.directory, parent_path(request.target.name), {}}, O_RDONLY | O_DIRECTORY);
   if (!directory) return not_done(std::strerror(directory.error().number));
   const auto directory_status = stat_fd(directory->get());
-  if (!directory_status || directory_status->st_dev != status->st_dev) return not_done("not the same mount");
+  if (!directory_status || directory_status->st_dev != status->st_dev)
+    return not_done("not the same mount");
   if (has_mounts_below(source->get())) return not_done("something is mounted below it");
   api::StartTreeClone start;
   std::memcpy(start.token, offer.token, sizeof start.token);
   start.preserve = preserve_flags(options.preserve);
   start.umask = current_umask() & 0777;
-  if (!api::set_name(start.name, last_component(request.target.name))) return not_done("the name is too long");
-  if (::ioctl(directory->get(), api::kIoctlStartTreeClone, &start) != 0) return not_done(std::strerror(errno));
+  if (!api::set_name(start.name, last_component(request.target.name)))
+    return not_done("the name is too long");
+  if (::ioctl(directory->get(), api::kIoctlStartTreeClone, &start) != 0)
+    return not_done(std::strerror(errno));
   return wait_for_end(directory->get());
 }
 

@@ -1,4 +1,5 @@
-// The method clone-tree: one request to the cowfs daemon copies a whole directory, sharing its data.
+// The method clone-tree: one request to the cowfs daemon copies a whole directory, sharing its
+// data.
 #pragma once
 
 #include <cstdint>

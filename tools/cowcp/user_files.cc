@@ -10,7 +10,9 @@ namespace cowfs {
 
 std::unexpected<SystemError> last_error() { return std::unexpected(SystemError{errno}); }
 
-Place Place::below(int fd, const std::string& child) const { return {fd, child, join_path(shown, child)}; }
+Place Place::below(int fd, const std::string& child) const {
+  return {fd, child, join_path(shown, child)};
+}
 
 FileId id_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
 
@@ -36,7 +38,8 @@ SystemResult<UniqueFd> open_place(const Place& place, int flags, mode_t mode) {
 SystemResult<std::string> read_symlink(const Place& place) {
   std::string target(256, '\0');
   for (;;) {
-    const ssize_t length = ::readlinkat(place.directory, place.name.c_str(), target.data(), target.size());
+    const ssize_t length =
+        ::readlinkat(place.directory, place.name.c_str(), target.data(), target.size());
     if (length < 0) return last_error();
     if (static_cast<std::size_t>(length) < target.size()) {
       target.resize(static_cast<std::size_t>(length));
@@ -52,7 +55,8 @@ SystemResult<void> remove_place(const Place& place) {
 }
 
 SystemResult<void> rename_place(const Place& from, const Place& to) {
-  if (::renameat(from.directory, from.name.c_str(), to.directory, to.name.c_str()) != 0) return last_error();
+  if (::renameat(from.directory, from.name.c_str(), to.directory, to.name.c_str()) != 0)
+    return last_error();
   return {};
 }
 
@@ -63,7 +67,8 @@ SystemResult<void> make_symlink(const std::string& target, const Place& at) {
 
 SystemResult<void> make_hard_link(const Place& from, const Place& to, Follow follow) {
   const int flags = follow == Follow::kYes ? AT_SYMLINK_FOLLOW : 0;
-  if (::linkat(from.directory, from.name.c_str(), to.directory, to.name.c_str(), flags) != 0) return last_error();
+  if (::linkat(from.directory, from.name.c_str(), to.directory, to.name.c_str(), flags) != 0)
+    return last_error();
   return {};
 }
 

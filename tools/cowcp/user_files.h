@@ -1,10 +1,11 @@
 // The one door to users' files: what cowcp asks of the kernel, relative to opened directories.
 //
-// A Place is a name in an opened directory. Names that were found by reading a directory are never looked up
-// by a path again, so that nobody who swaps a directory for a symbolic link meanwhile can lead a copy out of
-// its destination.
+// A Place is a name in an opened directory. Names that were found by reading a directory are never
+// looked up by a path again, so that nobody who swaps a directory for a symbolic link meanwhile can
+// lead a copy out of its destination.
 //
-// Errors are errno itself (SystemError), not ErrorCode: cowcp says what cp says, and cp says strerror(errno).
+// Errors are errno itself (SystemError), not ErrorCode: cowcp says what cp says, and cp says
+// strerror(errno).
 #pragma once
 
 #include <dirent.h>

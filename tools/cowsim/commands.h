@@ -15,7 +15,8 @@
 namespace cowfs {
 
 inline constexpr const char* kCowsim = "cowsim";
-inline constexpr std::uint64_t kPage = 4096;  // bytes of a page of the kernel, where cowsim is compared with it
+// bytes of a page of the kernel, where cowsim is compared with it
+inline constexpr std::uint64_t kPage = 4096;
 
 struct RunOptions {
   bool json = false;
@@ -70,8 +71,10 @@ ExitCode run_files(const FileOptions& options);
 
 /// Prints why a comparison could not be made.
 ExitCode cannot(const Error& error);
-/// Compares the trace in a file with something and prints the verdict. `compare` says what differs; empty: all agree.
-ExitCode compare_file(const std::string& path, const std::function<Result<std::string>(const sim::Trace&)>& compare);
+/// Compares the trace in a file with something and prints the verdict. `compare` says what differs;
+/// empty: all agree.
+ExitCode compare_file(const std::string& path,
+                      const std::function<Result<std::string>(const sim::Trace&)>& compare);
 
 /// Prints "seed N: why" and the trace that shows it, which can be run again.
 void print_failing_trace(std::uint64_t seed, const std::string& why,

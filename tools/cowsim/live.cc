@@ -60,7 +60,7 @@ std::string compare_pages(const sim::Machine& machine, const LiveMachine& live) 
 
 /// What differs; empty: all agree.
 Result<std::string> compare_live(const sim::MachineSettings& settings,
-                            const std::vector<sim::Operation>& operations) {
+                                 const std::vector<sim::Operation>& operations) {
   sim::Machine machine(settings);
   COWFS_ASSIGN(const auto live, LiveMachine::create(settings.frames));
   for (const sim::Operation& op : operations) {

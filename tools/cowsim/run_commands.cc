@@ -174,7 +174,8 @@ ExitCode cannot(const Error& error) {
   return error.code == ErrorCode::kNotSupported ? ExitCode::kNotHere : ExitCode::kFailed;
 }
 
-ExitCode compare_file(const std::string& path, const std::function<Result<std::string>(const sim::Trace&)>& compare) {
+ExitCode compare_file(const std::string& path,
+                      const std::function<Result<std::string>(const sim::Trace&)>& compare) {
   const auto text = read_text(path);
   if (!text) return cannot(text.error());
   const auto trace = sim::parse_trace(*text);

@@ -36,7 +36,8 @@ void remove_remains(const std::string& path, bool directory_is_ours) {
   if (directory_is_ours) ::rmdir(path.c_str());
 }
 
-Result<std::string> format(std::unique_ptr<HostStorage> storage, const FormatOptions& format_options) {
+Result<std::string> format(std::unique_ptr<HostStorage> storage,
+                           const FormatOptions& format_options) {
   RequestContext owner;
   owner.uid = ::getuid();
   owner.gid = ::getgid();
@@ -56,7 +57,8 @@ Result<std::string> make_store(const std::string& path, const FormatOptions& opt
   const bool missing = is_missing(path);
   const bool ours = missing || is_empty_directory(path);
   auto storage = HostStorage::create(path);
-  auto id = storage ? format(std::move(storage).value(), options) : fail(std::move(storage).error());
+  auto id =
+      storage ? format(std::move(storage).value(), options) : fail(std::move(storage).error());
   // kExists: somebody else put something there meanwhile.
   if (!id && ours && id.error().code != ErrorCode::kExists) remove_remains(path, missing);
   return id;
