@@ -147,7 +147,7 @@ TEST_F(DamageTest, NoneOfFiveHundredDamagedBitsOfTheStoresOwnStructuresGivesWron
     if (after({array, random() % used}, static_cast<unsigned>(random() % 8))) ++told;
     ASSERT_FALSE(HasFailure()) << to_string(array);
   }
-  EXPECT_GT(told, 20u) << "hardly anything was hit";
+  EXPECT_GT(told, kSanitized ? 1u : 20u) << "hardly anything was hit";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // clean, and everything that the report does not name is as it was.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "lib/store/node_reader.h"
@@ -9,13 +10,17 @@
 #include "lib/store/superblock.h"
 #include "tests/fsck/damaged_store.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/sanitized.h"
 
 namespace cowfs {
 namespace {
 
 using testing::IsEmpty;
 
-int rounds(int usual) { return std::getenv("COWFS_LONG") == nullptr ? usual : 20 * usual; }
+int rounds(int usual) {
+  if (kSanitized) return std::max(2, usual / 4);
+  return std::getenv("COWFS_LONG") == nullptr ? usual : 20 * usual;
+}
 
 struct Outcome {
   ProblemList found;
