@@ -25,23 +25,29 @@ Result<ChecksumItem> stored_item(const Tree& tree, ObjectNumber object, std::uin
   return *item;
 }
 
+Result<void> put_item(Tree& tree, const ChecksumItem& item) {
+  const std::string key = checksum_key(item.object, item.first);
+  return item.empty() ? tree.erase(key) : tree.put(key, encode_checksums(item));
+}
+
+/// Whether a range of erase_some() has this block of its object; count 0: all.
+bool covers(const BlockRange& range, std::uint64_t block) {
+  return range.count == 0 || (block >= range.first && block < range.first + range.count);
+}
+
 }  // namespace
 
 template <typename ChecksumOf>
 void BlockChecksums::note_each(ObjectNumber object, std::uint64_t first, std::uint64_t count,
                                const ChecksumOf& checksum_of) {
   ExclusiveLock lock(mutex_);
-  for (std::uint64_t block = first; block < first + count;) {
-    Noted& noted = noted_[{object, item_of(block)}];
-    for (; block < first + count; ++block) {
-      const std::size_t slot = block % kChecksumsInItem;
-      noted.checksums[slot] = checksum_of(block - first);
-      noted.known.set(slot);
-      if (slot + 1 == kChecksumsInItem) {
-        ++block;
-        break;
-      }
-    }
+  Noted* noted = nullptr;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t block = first + i;
+    const std::size_t slot = block % kChecksumsInItem;
+    if (noted == nullptr || slot == 0) noted = &noted_[{object, item_of(block)}];
+    noted->checksums[slot] = checksum_of(i);
+    noted->known.set(slot);
   }
 }
 
@@ -105,8 +111,7 @@ Result<void> BlockChecksums::apply_item(Tree& store_tree, Place place, const Not
       if (noted.known[slot]) item.checksums[slot] = noted.checksums[slot];
     }
   }
-  const std::string key = checksum_key(place.first, place.second);
-  return item.empty() ? store_tree.erase(key) : store_tree.put(key, encode_checksums(item));
+  return put_item(store_tree, item);
 }
 
 std::vector<std::pair<BlockChecksums::Place, BlockChecksums::Noted>> BlockChecksums::take_noted(
@@ -154,9 +159,7 @@ void BlockChecksums::drop_noted(const BlockRange& range) {
   while (it != noted_.end() && it->first.first == range.object &&
          (whole || it->first.second < range.first + range.count)) {
     for (std::size_t slot = 0; slot < kChecksumsInItem; ++slot) {
-      const std::uint64_t block = it->first.second + slot;
-      if (whole || (block >= range.first && block < range.first + range.count))
-        it->second.known.reset(slot);
+      if (covers(range, it->first.second + slot)) it->second.known.reset(slot);
     }
     it = it->second.known.none() ? noted_.erase(it) : std::next(it);
   }
@@ -181,16 +184,13 @@ Result<bool> BlockChecksums::erase_some(Tree& store_tree, const BlockRange& rang
   if (!sound) return senseless(range.object, range.first);
   bool changed = false;
   for (ChecksumItem& item : items) {
-    const ChecksumItem before = item;
+    const auto before = item.checksums;
     for (std::size_t slot = 0; slot < kChecksumsInItem; ++slot) {
-      const std::uint64_t block = item.first + slot;
-      if (whole || (block >= range.first && block < range.first + range.count))
-        item.checksums[slot] = kNoChecksum;
+      if (covers(range, item.first + slot)) item.checksums[slot] = kNoChecksum;
     }
-    if (item.checksums == before.checksums) continue;
+    if (item.checksums == before) continue;
     changed = true;
-    const std::string key = checksum_key(item.object, item.first);
-    COWFS_TRY(item.empty() ? store_tree.erase(key) : store_tree.put(key, encode_checksums(item)));
+    COWFS_TRY(put_item(store_tree, item));
   }
   return changed && items.size() == kItemsErasedAtOnce;
 }

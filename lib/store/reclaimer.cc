@@ -188,6 +188,7 @@ Result<void> Reclaimer::give_back(const Batch& batch) {
 }
 
 Result<void> Reclaimer::forget_checksums(const BlockRange& range) {
+  if (!core_.checksums.enabled()) return {};
   for (bool more = true; more;) {
     ExclusiveLock lock(core_.tree_lock);
     COWFS_TRY(core_.check_writable());
