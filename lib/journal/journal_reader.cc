@@ -102,11 +102,13 @@ Result<void> JournalReader::walk(std::uint64_t end, const Visit& visit) {
   std::uint64_t expected = start_.sequence;
   while (last < end) {
     if (const std::uint64_t next = segment_after(last, segment); next != segment) {
+      // Sequences jump where a session begins, and the next one may begin right there.
+      expected = heads_.at(next).first;
+      const bool full = expected == last + 1;  // nothing was dropped behind its last record
+      if (full && heads_.contains(segment)) walked_[segment] = heads_.at(segment).size;
       segment = next;
       offset = kSegmentHeadSize;
-      expected = heads_.at(segment).first;
-      last = expected -
-             1;  // sequences jump where a session begins, and the next one may begin right there
+      last = expected - 1;
       continue;
     }
     if (!heads_.contains(segment) || offset < kSegmentHeadSize || offset >= heads_.at(segment).size)
@@ -133,8 +135,9 @@ Result<void> JournalReader::collect_dropped_overwrites() {
   for (const auto& [segment, head] : heads_) {
     const auto walked = walked_.find(segment);
     if (walked == walked_.end() && head.first < start_.sequence) continue;
-    COWFS_TRY(load(segment));
     std::size_t offset = walked == walked_.end() ? kSegmentHeadSize : walked->second;
+    if (offset >= head.size) continue;
+    COWFS_TRY(load(segment));
     while (offset + kRecordHeadSize <= bytes_.size()) {
       const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
       if (!decoded || decoded->record.sequence < std::max(head.first, start_.sequence)) break;
