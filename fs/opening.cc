@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "fs/log.h"
 #include "fs/mount_table.h"
 #include "lib/storage/host_storage.h"
 
@@ -120,6 +121,7 @@ Result<void> settle_paths(Options& options) {
 Result<std::unique_ptr<FileSystem>> open_file_system(const Options& options) {
   StoreOptions settings;
   settings.read_only = options.read_only;
+  settings.on_background_error = [](const Error& error) { log_error(error.text); };
   if (options.commit_interval) settings.commit_interval = *options.commit_interval;
   if (options.journal_mib) settings.journal_bytes = std::uint64_t{*options.journal_mib} << 20;
   if (options.cache_mib) settings.node_cache_bytes = std::size_t{*options.cache_mib} << 20;

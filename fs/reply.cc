@@ -102,9 +102,26 @@ fuse_entry_param entry_of(const Attributes& attributes, std::uint64_t node) {
   return entry;
 }
 
+namespace {
+
+/// Whether this only repeats why the store takes no more changes: that was logged when it happened.
+bool is_told(fuse_req_t request, const Error& error) {
+  const std::string failure = Mount::of(request).file_system().store().failure();
+  return !failure.empty() && error.text.ends_with(failure);
+}
+
+void log(fuse_req_t request, const Error& error) {
+  const bool of_the_host = error.code == ErrorCode::kIo || error.code == ErrorCode::kCorrupted;
+  if (error.text.empty()) return;
+  if (of_the_host && !is_told(request, error)) log_error(error.text);
+  else if (is_out_of_space(error)) log_warning(error.text);
+  else log_debug(error.text);
+}
+
+}  // namespace
+
 void reply_error(fuse_req_t request, const Error& error) {
-  if (error.code == ErrorCode::kIo || error.code == ErrorCode::kCorrupted) log_error(error.text);
-  else if (!error.text.empty()) log_debug(error.text);
+  log(request, error);
   fuse_reply_err(request, errno_of(error.code));
 }
 

@@ -96,7 +96,7 @@ Result<void> DescriptorCache::sync_lease(ArrayName name, Lease& lease) {
     result = ::fdatasync(lease.fd());
   } while (result != 0 && errno == EINTR);
   if (result == 0) return check_present(name, lease.fd());
-  Error error = host_error(errno, to_string(name) + ": sync");
+  Error error = sync_error(errno, to_string(name));
   MutexLock lock(mutex_);
   failed_syncs_.emplace(name, error);
   return fail(std::move(error));

@@ -35,4 +35,10 @@ Error host_error(int error_number, std::string_view what) {
   return Error{code_of_errno(error_number), fmt::format("{}: {}", what, words)};
 }
 
+Error sync_error(int error_number, std::string_view what) {
+  Error error = host_error(error_number, fmt::format("{}: sync", what));
+  error.code = ErrorCode::kIo;
+  return error;
+}
+
 }  // namespace cowfs

@@ -17,4 +17,8 @@ ErrorCode code_of_errno(int error_number);
 /// on device".
 Error host_error(int error_number, std::string_view what);
 
+/// The error of a sync that failed: kIo, whatever the host calls it. A full host can be tried again,
+/// but what a failed sync was to write may be lost.
+Error sync_error(int error_number, std::string_view what);
+
 }  // namespace cowfs

@@ -80,7 +80,7 @@ Result<void> HostStorage::format_directory(const std::string& path) {
         ::openat(directory.get(), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd || ::fchmod(fd.get(), 0700) != 0) return fail(host_error(errno, what));
   }
-  if (::fsync(directory.get()) != 0) return fail(host_error(errno, path + ": sync"));
+  if (::fsync(directory.get()) != 0) return fail(sync_error(errno, path));
   if (made) sync_parent(directory);
   return {};
 }

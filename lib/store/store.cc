@@ -436,6 +436,8 @@ StoreSpace Store::space_now() {
   return space();
 }
 
+std::string Store::failure() const { return core_->failed ? core_->failure_text() : ""; }
+
 StoreCounters Store::counters() const {
   SharedLock lock(core_->tree_lock);
   const auto pending = core_->reclaimer.pending();

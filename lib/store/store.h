@@ -51,8 +51,9 @@ struct StoreOptions {
   std::chrono::milliseconds commit_interval{5000};  // between background checkpoints
   // false: no threads; checkpoints on checkpoint() only, reclaim on reclaim_now() (tests)
   bool background = true;
-  std::function<void(const Error&)>
-      on_background_error;  // called from a background thread when its work fails (one log line)
+  // called, from any thread, when work fails that nobody waits for, and when the store takes no more
+  // changes: the lines that the daemon logs
+  std::function<void(const Error&)> on_background_error;
   // the most that the journal takes on the host; at least four segments
   std::uint64_t journal_bytes = kDefaultJournalBytes;
   std::uint64_t journal_segment_bytes = kDefaultSegmentBytes;  // tests have smaller ones
@@ -309,6 +310,9 @@ class Store {
   /// held.
   StoreSpace space_now();
   StoreCounters counters() const;
+
+  /// Why the store takes no more changes; empty where it does. on_background_error was told.
+  std::string failure() const;
 
   /// Does all background work that is possible now, in this thread: reclaims deleted volumes and
   /// freed blocks, with the checkpoints that they wait for. For tests, and for `umount` that wants

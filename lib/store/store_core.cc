@@ -41,7 +41,8 @@ void StoreCore::set_failed(const Error& error) {
     failure = error;
   }
   failed = true;
-  if (options.on_background_error) options.on_background_error(error);
+  if (options.on_background_error)
+    options.on_background_error({error.code, "the store takes no more changes: " + error.text});
 }
 
 Result<void> StoreCore::check_writable() const {

@@ -115,6 +115,7 @@ promise_a_disk_quota_of_the_host_is_told_and_loses_nothing() {
   refused 'Disk quota exceeded|No space left' dd if=/dev/urandom of="$MNT/big" bs=1M count=200 conv=fsync status=none
   same_bytes expected "$MNT/kept"
   has_not "$(cat "$T/daemon.log")" 'no more changes' "the daemon's log"
+  has "$(cat "$T/daemon.log")" 'Disk quota exceeded|is full|No space' "the daemon's log"
   kill_cowfs
   start_cowfs "$STORE" "$MNT" -o ro
   same_bytes expected "$MNT/kept"

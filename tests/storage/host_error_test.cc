@@ -32,5 +32,12 @@ TEST(HostError, SaysWhatWasDoneAndWhatTheHostSaid) {
   EXPECT_EQ(host_error(99999, "x").text, "x: unknown host error");
 }
 
+TEST(HostError, OfASyncIsNoneThatCouldBeTriedAgain) {
+  for (const int error : {ENOSPC, EDQUOT, EIO, EROFS}) {
+    EXPECT_EQ(sync_error(error, "objects/01").code, ErrorCode::kIo);
+  }
+  EXPECT_EQ(sync_error(ENOSPC, "objects/01").text, "objects/01: sync: No space left on device");
+}
+
 }  // namespace
 }  // namespace cowfs
