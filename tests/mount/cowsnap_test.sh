@@ -159,4 +159,28 @@ promise_twenty_snapshots_at_once_are_all_taken() {
   same 21 "$(ls "$MNT/.cowfs" | wc -l)" "volumes"
 }
 
+# More snapshots at once than there are workers, all waiting for pages of mappings, which the workers have to take in.
+promise_snapshots_at_once_all_hold_what_mappings_hold() {
+  local i j pids=() pid
+  fresh_tree
+  mkfifo hold ready
+  for i in 1 2 3 4; do
+    "$(program dirty_mapping)" store "$MNT/mapped.$i" $((8 << 20)) "$i" <hold >ready &
+    pids+=($!)
+  done
+  exec 9>hold 8<ready
+  for i in 1 2 3 4; do read -r _ <&8; done
+  local takers=()
+  for j in $(seq 14); do
+    "$COWSNAP" create "$MNT" "s$j" >/dev/null &
+    takers+=($!)
+  done
+  for pid in "${takers[@]}"; do wait "$pid"; done
+  for j in $(seq 14); do
+    for i in 1 2 3 4; do "$(program dirty_mapping)" check "$MNT/.cowfs/s$j/mapped.$i" $((8 << 20)) "$i"; done
+  done
+  exec 9>&- 8<&-
+  for pid in "${pids[@]}"; do wait "$pid"; done
+}
+
 run_promises "$@"

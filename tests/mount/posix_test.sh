@@ -162,19 +162,24 @@ on_full_host() {
   host_image "$type" "$2" "$T/host"
   STORE=$T/host/store
   make_store "$STORE"
-  start_cowfs "$STORE" "$MNT"
+  start_cowfs "$STORE" "$MNT" -o commit=1
   mkdir "$MNT/keep"
   head -c 2000000 /dev/urandom >"$MNT/keep/data"
   cp "$MNT/keep/data" kept
   for i in $(seq 20); do echo "$i" >"$MNT/keep/small$i"; done
+  head -c 30000000 /dev/urandom >"$MNT/old"
   snapshot s
+  rm "$MNT/old"  # the snapshot alone holds it now
   refused 'No space left' sh -c "head -c 400000000 /dev/urandom >'$MNT/fill'"
   refused 'No space left' sh -c "i=0; while i=\$((i + 1)); do head -c 50000 /dev/urandom >'$MNT/fill'\$i || exit 1; done"
   refused 'No space left' sh -c "head -c 4000000 /dev/urandom | dd of='$MNT/keep/data' conv=notrunc bs=4k"
   same_bytes kept "$MNT/.cowfs/s/keep/data"
+  ! room_again || fail "there is room on a full host"
+  "$COWSNAP" delete "$MNT" s
+  eventually 60 "room again after the snapshot's end" room_again
+  refused 'No space left' sh -c "head -c 400000000 /dev/urandom >'$MNT/fill.again'"
   rm "$MNT"/fill*
   eventually 60 "room again after rm" room_again
-  "$COWSNAP" delete "$MNT" s
   for i in $(seq 20); do same "$i" "$(cat "$MNT/keep/small$i")" "a small file"; done
   cp kept "$MNT/keep/data"
   stop_cowfs "$MNT"

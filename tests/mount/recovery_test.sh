@@ -56,26 +56,6 @@ promise_a_snapshot_that_was_synced_survives_and_is_unchanged() {
 }
 
 # Whatever was going on: afterwards names, sizes and new files are of one instant, at or after the last sync.
-# The place of a block that a deleted snapshot held is not written again while a crash could bring the snapshot back.
-promise_a_snapshot_that_comes_back_has_its_bytes() {
-  only_cowfs
-  mount_fresh -o commit=300
-  head -c 3000000 /dev/urandom >"$MNT/large"
-  head -c 30000 /dev/urandom >"$MNT/small"
-  cp "$MNT/large" "$MNT/small" "$T"
-  snapshot s
-  "$COWSNAP" sync "$MNT"
-  delete_volume s
-  head -c 3000000 /dev/urandom | dd of="$MNT/large" conv=notrunc bs=64k status=none
-  head -c 30000 /dev/urandom | dd of="$MNT/small" conv=notrunc bs=4k status=none
-  truncate -s 12345 "$MNT/small"
-  kill_cowfs
-  mount_again
-  [ -e "$MNT/.cowfs/s" ] || return 0  # the deletion survived: so did what came before it
-  same_bytes large "$MNT/.cowfs/s/large"
-  same_bytes small "$MNT/.cowfs/s/small"
-}
-
 promise_any_moment_of_a_kill_leaves_one_instant() {
   local i writers
   only_cowfs
@@ -158,40 +138,6 @@ promise_unlinked_open_files_are_freed_after_a_kill() {
   same "" "$(ls -A "$MNT")" "names"
   space_back $((before + 2097152))
 }
-
-promise_a_rename_over_a_synced_file_leaves_old_or_new() {
-  local i expected
-  only_cowfs
-  mount_fresh
-  for i in 1 2 3 4 5; do
-    head -c 100000 /dev/zero | tr '\0' o >"$MNT/config"
-    sync "$MNT/config" "$MNT"
-    head -c 150000 /dev/zero | tr '\0' n >"$MNT/config.new"
-    mv "$MNT/config.new" "$MNT/config"
-    if [ "$i" -gt 2 ]; then sync "$MNT"; fi
-    kill_cowfs
-    mount_again
-    expected=$(head -c 100000 /dev/zero | tr '\0' o | cksum)
-    if [ "$i" -gt 2 ] || [ "$(cksum <"$MNT/config")" != "$expected" ]; then
-      expected=$(head -c 150000 /dev/zero | tr '\0' n | cksum)
-    fi
-    same "$expected" "$(cksum <"$MNT/config")" "content after the kill"
-  done
-}
-
-promise_what_lay_long_ago_survives_without_sync() {
-  only_cowfs
-  mount_fresh -o commit=1
-  small_tree "$MNT"
-  digest "$MNT" >before.digest
-  eventually 30 "a background checkpoint" checkpoint_since "$SECONDS"
-  kill_cowfs
-  mount_again
-  digest "$MNT" >after.digest
-  same_digest before.digest after.digest "before and after the kill"
-}
-# With commit=1 the work of before is durable some seconds later; nothing tells when.
-checkpoint_since() { [ "$SECONDS" -ge $(($1 + 4)) ]; }
 
 promise_a_dead_mount_gives_errors_and_can_be_taken_away() {
   only_cowfs
