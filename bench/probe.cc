@@ -8,7 +8,8 @@
 //   bench_probe overwrite FILE COUNT    random 4 KiB overwrites: us a write (median, and the mean)
 //   bench_probe snapshot DIR COUNT      snapshots of the volume that DIR lies in, by ioctl, deleted again: ms each (best, median)
 //   bench_probe fork DIR COUNT          the same for forks
-//   bench_probe firstwrite FILE COUNT   a snapshot, then the first 4 KiB write: us (median), beside plain writes in the same run
+//   bench_probe firstwrite FILE COUNT   a snapshot, then the first 4 KiB write: us (median), beside plain writes and the write after an
+//                                       ioctl that changes nothing, in the same run
 //   bench_probe fsync DIR WRITERS       WRITERS threads, each overwriting its own file of 16 MiB at random, 4 KiB and fdatasync, for three
 //                                       seconds: syncs/s in all, and the 99th percentile of one (ms)
 //   bench_probe fsyncnew DIR WRITERS    the same, each creating files of 4 KiB with fsync
@@ -170,6 +171,12 @@ void delete_volume(const UniqueFd& fd, const std::string& name) {
   if (::ioctl(fd.get(), api::kIoctlDeleteVolume, &request) != 0) die("delete");
 }
 
+// A request that changes nothing: what comes after it finds caches and threads as after a snapshot.
+void ask_for_space(const UniqueFd& fd) {
+  api::DescribeSpace request{};
+  if (::ioctl(fd.get(), api::kIoctlDescribeSpace, &request) != 0) die("space");
+}
+
 void make_volumes(const std::string& directory, std::size_t count, api::Kind kind) {
   const UniqueFd fd = open_or_die(directory, O_RDONLY | O_DIRECTORY);
   std::vector<double> times;
@@ -188,6 +195,11 @@ void write_after_snapshot(const std::string& file, std::size_t count) {
   RandomBlocks places(fd);
   std::vector<double> first;
   std::vector<double> plain;
+  std::vector<double> after_request;
+  for (std::size_t i = 0; i < count; ++i) {
+    ask_for_space(fd);
+    after_request.push_back(timed_write(fd, places.next()));
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const std::string name = fmt::format("bench-{}-{}", ::getpid(), i);
     make_volume(fd, api::Kind::kSnapshot, name);
@@ -196,8 +208,8 @@ void write_after_snapshot(const std::string& file, std::size_t count) {
     for (int again = 0; again < 5; ++again) plain.push_back(timed_write(fd, at));
     delete_volume(fd, name);
   }
-  fmt::print("firstwrite {:.3f} us\nplainwrite {:.3f} us\n", median(first) * 1e6,
-             median(plain) * 1e6);
+  fmt::print("firstwrite {:.3f} us\nplainwrite {:.3f} us\nwriteafterioctl {:.3f} us\n",
+             median(first) * 1e6, median(plain) * 1e6, median(after_request) * 1e6);
 }
 
 using Durations = std::vector<double>;

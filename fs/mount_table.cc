@@ -41,7 +41,8 @@ std::optional<MountEntry> entry_of(const std::string& line) {
   const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
   for (std::size_t i = 6; i + 2 < fields.size(); ++i) {
     if (fields[i] != "-") continue;
-    return MountEntry{unescape(fields[4]), unescape(fields[i + 1]), unescape(fields[i + 2])};
+    return MountEntry{unescape(fields[4]), unescape(fields[i + 1]), unescape(fields[i + 2]),
+                      fields[2]};
   }
   return std::nullopt;
 }
@@ -98,6 +99,16 @@ Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
 Result<bool> is_mounted_from(std::string_view source) {
   COWFS_ASSIGN(const std::string table, read_table());
   return is_mounted_from(table, source);
+}
+
+bool widen_readahead(const std::string& mountpoint, unsigned kib) {
+  const auto entry = find_mount(mountpoint);
+  if (!entry || !*entry) return false;
+  const std::string path = "/sys/class/bdi/" + (*entry)->device + "/read_ahead_kb";
+  unsigned now = 0;
+  if (!(std::ifstream(path) >> now) || now >= kib) return now >= kib;
+  std::ofstream file(path);
+  return static_cast<bool>(file << kib << std::flush);
 }
 
 Result<std::string> path_of_mountpoint(const std::string& path) {

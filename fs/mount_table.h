@@ -13,6 +13,7 @@ struct MountEntry {
   std::string mountpoint;
   std::string type;    // "fuse.cowfs"
   std::string source;  // of cowfs: the store's path
+  std::string device;  // "MAJOR:MINOR"
 };
 
 /// The uppermost mount at `mountpoint` in the text of /proc/self/mountinfo (proc(5)), escapes
@@ -28,6 +29,10 @@ Result<bool> is_mounted_from(std::string_view source);
 /// An absolute path without symbolic links, with no request to what is mounted at its end (which
 /// may hang or be dead).
 Result<std::string> path_of_mountpoint(const std::string& path);
+
+/// Lets the kernel read ahead at least so far of files below a mount point; false where it may not
+/// be told (it takes root).
+bool widen_readahead(const std::string& mountpoint, unsigned kib);
 
 /// umount2(2) with these flags, by way of fusermount3 where we may not ourselves. kBusy,
 /// kNotPermitted, kInvalidArgument, kIo.

@@ -24,6 +24,9 @@ namespace {
 
 constexpr unsigned kMaxWorkers = 10;
 constexpr unsigned kMaxWriteBytes = 1U << 20;
+// The kernel's own limit for a FUSE mount is 128 KiB, which root may raise: reading a file from a
+// cold cache took half the time with this, and no less with more.
+constexpr unsigned kReadAheadKib = 512;
 constexpr int kWakeSignal = SIGUSR1;
 constexpr int kUnmountGraceMs = 1000;
 constexpr int kWaitStepMs = 10;
@@ -55,6 +58,8 @@ void begin_connection(void* mount, fuse_conn_info* connection) {
     fuse_compat::set_capability(*connection, capability, true);
   }
   connection->max_write = kMaxWriteBytes;
+  connection->max_readahead = kReadAheadKib
+                              << 10;  // the kernel takes the lesser of this and its own
   connection->time_gran = 1;
   fuse_compat::disable_interrupts(*connection);
   static_cast<Mount*>(mount)->ready();
@@ -126,6 +131,9 @@ Result<std::unique_ptr<Session>> Session::open(Mount& mount, const Options& opti
   std::unique_ptr<Session> session(new Session(mount, made));
   if (fuse_session_mount(made, mount.settings().mountpoint.c_str()) != 0) {
     return fail(ErrorCode::kIo, mount.settings().mountpoint + ": cannot be mounted");
+  }
+  if (!widen_readahead(mount.settings().mountpoint, kReadAheadKib)) {
+    log_debug("the kernel reads ahead as far as it does by itself");
   }
   return session;
 }

@@ -18,6 +18,7 @@ TEST(MountTable, TheUppermostMountCounts) {
   ASSERT_TRUE(entry);
   EXPECT_EQ(entry->type, "fuse.cowfs");
   EXPECT_EQ(entry->source, "/srv/second");
+  EXPECT_EQ(entry->device, "0:47");
 }
 
 TEST(MountTable, EscapesAreUndone) {

@@ -454,6 +454,15 @@ promise_the_mount_tells_its_store_and_type() {
   has "$(df --output=fstype "$MNT")" 'fuse.cowfs' "df"
 }
 
+# Cold sequential reads take half the time with it.
+promise_the_kernel_reads_ahead_far_enough() {
+  need_root
+  mount_fresh
+  local device
+  device=$(E="$MNT" awk '$5 == ENVIRON["E"] { print $3 }' /proc/self/mountinfo)
+  at_least 512 "$(cat "/sys/class/bdi/$device/read_ahead_kb")" "KiB"
+}
+
 promise_a_log_file_can_be_asked_for() {
   only_cowfs
   need_cowfs
