@@ -123,8 +123,7 @@ Result<void> HostFolders::sync_folder(Folder folder) {
     do {
       result = ::fsync(fd->get());
     } while (result != 0 && errno == EINTR);
-    if (result != 0)
-      return fail(sync_error(errno, fmt::format("folder {}", name_of(folder))));
+    if (result != 0) return fail(sync_error(errno, fmt::format("folder {}", name_of(folder))));
   }
   MutexLock lock(mutex_);
   Unsynced& state = unsynced_[index(folder)];

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "lib/storage/host_storage.h"
@@ -332,6 +333,42 @@ TEST(Store, NeverTakesAPlaceTwiceNotEvenAfterAKill) {
   const BlockRange lost = take(*store);
   auto again = open_store(memory->kill_image());
   EXPECT_NE(take(*again), lost);
+}
+
+// What a session gave out is gone with a power cut, with the kernel's memory of it or without: a later
+// session must not give the same number to something else.
+TEST(Store, NeverTakesANumberTwiceNotEvenAfterAPowerCut) {
+  std::set<std::uint64_t> inodes;
+  std::set<std::uint64_t> objects;
+  std::set<std::uint64_t> generations;
+  auto storage = formatted();
+  for (int session = 0; session < 8; ++session) {
+    MemoryStorage* memory = storage.get();
+    memory->start_recording();
+    auto store = open_store(std::move(storage));
+    ASSERT_TRUE(store);
+    for (int i = 0; i < 3; ++i) {
+      const auto inode = store->allocate_inode();
+      ASSERT_THAT(inode, IsOk());
+      EXPECT_TRUE(inodes.insert(raw(*inode)).second) << "session " << "session " << session;
+      Operation operation(*store);
+      const auto object = store->create_own_object(kMainVolume, *inode, 0);
+      ASSERT_THAT(object, IsOk());
+      EXPECT_TRUE(objects.insert(raw(*object)).second) << "session " << "session " << session;
+    }
+    EXPECT_TRUE(generations.insert(raw(store->birth_generation())).second) << "session " << session;
+    put(*store, kMainVolume, "key", "value");
+    if (session % 4 == 1) {
+      ASSERT_THAT(store->sync(), IsOk());
+    } else if (session % 4 == 2) {
+      ASSERT_THAT(store->checkpoint(), IsOk());
+    }
+    if (session % 4 == 3) {
+      storage = memory->kill_image();
+    } else {
+      storage = memory->crash_image(memory->call_count(), CrashChoice{});
+    }
+  }
 }
 
 TEST(StoreModelTest, RandomWorkIsKeptAndCountedExactly) {
