@@ -356,7 +356,12 @@ TEST(Store, NeverTakesANumberTwiceNotEvenAfterAPowerCut) {
       ASSERT_THAT(object, IsOk());
       EXPECT_TRUE(objects.insert(raw(*object)).second) << "session " << "session " << session;
     }
-    EXPECT_TRUE(generations.insert(raw(store->birth_generation())).second) << "session " << session;
+    for (int i = 0; i < 3; ++i) {
+      const std::string name = std::to_string(session) + "." + std::to_string(i);
+      ASSERT_THAT(store->fork_volume({}, kMainVolume, name, VolumeKind::kFork), IsOk());
+      EXPECT_TRUE(generations.insert(raw(store->birth_generation())).second)
+          << "session " << session;
+    }
     put(*store, kMainVolume, "key", "value");
     if (session % 4 == 1) {
       ASSERT_THAT(store->sync(), IsOk());
