@@ -1,0 +1,38 @@
+// One trace on a simulator and on the systems that must agree with it: processes of this kernel,
+// files of a mounted cowfs, or both at once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lib/base/error.h"
+#include "lib/sim/operation.h"
+#include "lib/sim/settings.h"
+#include "tools/cowsim/commands.h"
+#include "tools/cowsim/oracle_comparison.h"
+
+namespace cowfs {
+
+/// nullptr: not compared with these.
+struct Systems {
+  const OracleOptions* kernel = nullptr;
+  const FileOptions* files = nullptr;
+};
+
+struct Verdict {
+  std::string difference;  // empty: all agree
+  std::uint64_t steps = 0;
+  std::uint64_t replays = 0;  // of the journal, after a kill
+  Adopted adopted;
+  void add(const Verdict& other);  // all but the difference
+};
+
+/// An Error: the comparison could not be made.
+Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettings& settings,
+                                const std::vector<sim::Operation>& operations);
+
+/// Compares the trace in a file, and prints the verdict.
+ExitCode compare_systems_in_file(const Systems& systems, const std::string& path);
+
+}  // namespace cowfs
