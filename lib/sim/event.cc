@@ -93,7 +93,8 @@ std::string process_words(const Event& event) {
                          event.count == 1 ? "1 page table entry is"
                                           : fmt::format("{} page table entries are", event.count));
     case EventKind::kProtect:
-      return fmt::format("{} lose write permission (w=0).", entries(event.count));
+      return fmt::format("{} {} write permission (w=0).", entries(event.count),
+                         event.count == 1 ? "loses" : "lose");
     case EventKind::kCopyAtFork:
       return fmt::format("fork copies {} at once.", plural(event.count, "page"));
     case EventKind::kNewSpace:

@@ -109,8 +109,8 @@ std::string describe(const OracleOptions& options) {
   }
   std::string out = "values, outcomes, faults and frames; ";
   switch (strictness_of(options)) {
-    case Strictness::kAlways: return out + "strict";
-    case Strictness::kWhereQuiet: return out + "strict where the machine is quiet";
+    case Strictness::kAlways: return out + "strict at once";
+    case Strictness::kWhereRepeated: return out + "strict";
     case Strictness::kNever: return out + "tolerant";
   }
   return out;

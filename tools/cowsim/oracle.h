@@ -13,7 +13,7 @@ namespace cowfs {
 /// which frames pages are in (it tells root). kNotSupported: there is nothing to compare here.
 Result<void> prepare_oracle(OracleOptions& options);
 
-/// "values, outcomes, faults and frames, strict where the machine was quiet".
+/// "values, outcomes, faults and frames; strict".
 std::string describe(const OracleOptions& options);
 
 /// Whether so much was the kernel's own choice that nothing was compared; says so.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "lib/sim/session.h"
 
@@ -26,37 +25,26 @@ std::string page_name(const sim::PlaceInMemory& place) {
 
 Strictness strictness_of(const OracleOptions& options) {
   if (options.strict) return Strictness::kAlways;
-  return options.unpinned || options.tolerant ? Strictness::kNever : Strictness::kWhereQuiet;
+  return options.unpinned || options.tolerant ? Strictness::kNever : Strictness::kWhereRepeated;
 }
 
 void Adopted::add(const Adopted& other) {
   left_out += other.left_out;
+  beyond_end += other.beyond_end;
   copied += other.copied;
   written_back += other.written_back;
 }
 
 std::string to_text(const Adopted& adopted) {
   return fmt::format(
-      "adopted: {} pages left out around a fault, {} copies for re-use, {} after write-back",
-      adopted.left_out, adopted.copied, adopted.written_back);
-}
-
-KernelActivity kernel_activity() {
-  static const std::set<std::string> movers{
-      "drop_pagecache", "drop_slab",         "pgmigrate_success", "pgscan_kswapd",
-      "pgscan_direct",  "pgscan_khugepaged", "compact_isolated",  "pgsteal_proactive"};
-  KernelActivity activity;
-  std::ifstream counters("/proc/vmstat");
-  std::string name;
-  for (std::uint64_t value = 0; counters >> name >> value;) {
-    activity.known = true;
-    if (movers.contains(name)) activity.moved += value;
-    if (name == "nr_written") activity.written = value;
-  }
-  return activity;
+      "adopted: {} pages left out around a fault, {} around one beyond the end of a file, {} "
+      "copies "
+      "for re-use, {} after write-back",
+      adopted.left_out, adopted.beyond_end, adopted.copied, adopted.written_back);
 }
 
 Result<void> KernelComparison::begin(const sim::Operation& op) {
+  ++step_;
   COWFS_ASSIGN(seen_, kernel_.perform(op, machine_));
   faults_before_ = faults();
   target_was_dirty_ = is_dirty(op);
@@ -108,21 +96,9 @@ bool KernelComparison::is_mapped(const std::string& process, const std::string& 
   return entry != nullptr && entry->present();
 }
 
-std::string KernelComparison::judge() const {
-  if (strictness_of(options_) != Strictness::kWhereQuiet || adopted_.total() == 0) return {};
-  const KernelActivity now = kernel_activity();
-  const bool quiet = now.known && now.moved == before_.moved;
-  const bool unwritten = quiet && now.written == before_.written;
-  const bool no_reason = (quiet && adopted_.left_out + adopted_.copied > 0) ||
-                         (unwritten && adopted_.written_back > 0);
-  if (!no_reason) return {};
-  return fmt::format("'{}': the kernel chose otherwise, though the machine was quiet ({})",
-                     first_choice_, to_text(adopted_));
-}
-
-void KernelComparison::adopt(std::uint64_t Adopted::* what, const sim::Operation& op) {
+void KernelComparison::adopt(std::uint64_t Adopted::* what, const sim::PlaceInMemory& place) {
   ++(adopted_.*what);
-  if (first_choice_.empty()) first_choice_ = sim::to_text(op);
+  choices_.insert(fmt::format("step {}, {}", step_, page_name(place)));
 }
 
 std::uint64_t KernelComparison::faults() const {
@@ -145,7 +121,7 @@ std::string KernelComparison::compare_faults(const sim::Operation& op, std::uint
                                              std::uint64_t simulated) {
   if (kernel == simulated) return {};
   if (may_choose() && kernel == simulated + 1 && may_be_written_back(op)) {
-    adopt(&Adopted::written_back, op);
+    adopt(&Adopted::written_back, {op.process, op.name, op.pages.first});
     return {};
   }
   return fmt::format("the kernel took {} faults, the simulator {}", kernel, simulated);
@@ -198,10 +174,17 @@ std::string KernelComparison::compare_page(const sim::Operation& op, const sim::
   const bool is_target = same_space(op.process, place.process) && op.name == place.area &&
                          op.pages.first == place.page;
   if (!seen.present) {
+    // Kernels differ here, whatever the moment: Linux 6.18 maps what lies around such a fault, but
+    // not a disk file's last page alone where the table for it is not there yet.
+    if (result.outcome == Outcome::kBus && has_event(result, sim::EventKind::kFaultAround)) {
+      machine_.adopt_unmapped(place.process, place.area, place.page);
+      ++adopted_.beyond_end;
+      return {};
+    }
     if (!may_choose() || is_target || !has_event(result, sim::EventKind::kFaultAround))
       return "the simulator has the page mapped, the kernel not";
     machine_.adopt_unmapped(place.process, place.area, place.page);
-    adopt(&Adopted::left_out, op);
+    adopt(&Adopted::left_out, place);
     return {};
   }
   const auto before = pages_.find(page_name(place));
@@ -214,7 +197,7 @@ std::string KernelComparison::compare_page(const sim::Operation& op, const sim::
   const bool reused = has_event(result, sim::EventKind::kReuse);
   if (!may_choose() || !is_target || !reused) return "the kernel moved the page to another frame";
   machine_.adopt_copy(place.process, place.area, place.page);
-  adopt(&Adopted::copied, op);
+  adopt(&Adopted::copied, place);
   return {};
 }
 

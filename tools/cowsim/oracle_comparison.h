@@ -2,9 +2,10 @@
 // which pages share a frame.
 //
 // Where the kernel is free to choose (it leaves out a page around a fault, it copies a page that it
-// could re-use, it writes a page back) the simulator takes its choice over. Whether that is allowed
-// is Strictness: on one processor of a machine where nothing else moves pages the kernel has no
-// reason to choose otherwise, so there its choice is a difference.
+// could re-use, it writes a page back) the simulator takes its choice over. On one processor it has
+// no reason of its own to choose otherwise, only what others do at that moment (another thread of
+// the kernel holds the page's lock or a reference); so there a choice that it makes whenever the
+// trace is run is none, but a difference.
 #pragma once
 
 #include <map>
@@ -22,7 +23,7 @@ namespace cowfs {
 
 enum class Strictness : std::uint8_t {
   kAlways,
-  kWhereQuiet,  // unless the kernel moved or wrote pages of anybody meanwhile
+  kWhereRepeated,  // a choice that every run of the trace meets is a difference
   kNever,
 };
 Strictness strictness_of(const OracleOptions& options);
@@ -30,26 +31,19 @@ Strictness strictness_of(const OracleOptions& options);
 /// Where the kernel chose, and its choice was taken over.
 struct Adopted {
   std::uint64_t left_out = 0;      // a page around a fault that was not mapped
+  std::uint64_t beyond_end = 0;    // the same, where the fault was beyond the end of the file
   std::uint64_t copied = 0;        // a page that could have been re-used
   std::uint64_t written_back = 0;  // a page that had been written back, so that a write faulted
-  std::uint64_t total() const { return left_out + copied + written_back; }
+  std::uint64_t total() const { return left_out + beyond_end + copied + written_back; }
   void add(const Adopted& other);
 };
 std::string to_text(const Adopted& adopted);
-
-/// What the kernel of this machine has done to pages so far, whoever they belong to.
-struct KernelActivity {
-  std::uint64_t moved = 0;    // dropped, reclaimed, migrated
-  std::uint64_t written = 0;  // written back
-  bool known = false;
-};
-KernelActivity kernel_activity();
 
 class KernelComparison {
  public:
   /// The machine is the caller's, who applies each operation to it between begin() and follow().
   KernelComparison(const OracleOptions& options, sim::Machine& machine, oracle::Processes& kernel)
-      : options_(options), machine_(machine), kernel_(kernel), before_(kernel_activity()) {}
+      : options_(options), machine_(machine), kernel_(kernel) {}
 
   /// Lets the processes do what the machine is about to do. An Error: they could not be asked.
   Result<void> begin(const sim::Operation& op);
@@ -57,10 +51,9 @@ class KernelComparison {
   std::string follow(const sim::Operation& op, const sim::StepResult& result);
   /// All bytes of all pages that the processes have mapped.
   std::string compare_bytes();
-  /// After the last step: choices that were taken over but had no reason.
-  std::string judge() const;
-
   const Adopted& adopted() const { return adopted_; }
+  /// Each choice that was taken over, with its step.
+  const std::set<std::string>& choices() const { return choices_; }
 
  private:
   /// A frame of the simulator as long as it holds one page: its number and when it was taken.
@@ -88,19 +81,19 @@ class KernelComparison {
   std::string compare_counts(const std::map<Identity, std::uint64_t>& entries);
   bool same_space(const std::string& one, const std::string& other) const;
   bool may_choose() const { return strictness_of(options_) != Strictness::kAlways; }
-  void adopt(std::uint64_t Adopted::* what, const sim::Operation& op);
+  void adopt(std::uint64_t Adopted::* what, const sim::PlaceInMemory& place);
 
   const OracleOptions& options_;
   sim::Machine& machine_;
   oracle::Processes& kernel_;
-  KernelActivity before_;
   oracle::Observation seen_;         // of the operation under way
   std::uint64_t faults_before_ = 0;  // it
   bool target_was_dirty_ = false;
   std::map<Identity, std::uint64_t> frames_;    // the kernel's after the last step
   std::map<std::string, std::uint64_t> pages_;  // the same, by page
   Adopted adopted_;
-  std::string first_choice_;  // the operation of the first that was adopted
+  std::set<std::string> choices_;
+  std::uint64_t step_ = 0;
 };
 
 }  // namespace cowfs

@@ -103,8 +103,9 @@ Result<Observation> Processes::request(Slot& slot) {
 Result<Observation> Processes::perform(const sim::Operation& op, const sim::Machine& machine) {
   switch (op.verb) {
     case sim::Verb::kFile: return make_file(op);
+    case sim::Verb::kWarm:  // new files are in memory already
+      return machine.file(op.name) ? Observation{} : kNotPossible;
     case sim::Verb::kProgram:
-    case sim::Verb::kWarm:
     case sim::Verb::kPicture: return Observation{};
     case sim::Verb::kProcess:
       if (!op.other.empty() && !machine.file(op.other)) return kNotPossible;

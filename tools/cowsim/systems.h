@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,12 @@ struct Verdict {
   std::uint64_t steps = 0;
   std::uint64_t replays = 0;  // of the journal, after a kill
   Adopted adopted;
-  void add(const Verdict& other);  // all but the difference
+  std::set<std::string> choices;   // where
+  void add(const Verdict& other);  // the counts
 };
 
-/// An Error: the comparison could not be made.
+/// Runs the trace again where the kernel made choices that it may not make every time. An Error:
+/// the comparison could not be made.
 Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettings& settings,
                                 const std::vector<sim::Operation>& operations);
 
