@@ -121,7 +121,7 @@ TEST_F(Cowsim, ExplainSaysWhatFaultedWhyAndWhatWasCopied) {
                 "    The kernel takes frame f1 from the free list.\n"
                 "    The bytes of frame f0 are copied to frame f1.\n"
                 "    The page table entry of p2:A.0 names frame f1 now.\n"
-                "    Write permission is restored (w=1).\n"
+                "    The entry allows writing now (w=1).\n"
                 "    The handler returns, and the CPU executes the access again.\n"));
   const std::string last = answer.text.substr(answer.text.find("line 8: "));
   EXPECT_THAT(last, HasSubstr("Nobody else refers to frame f0"));
@@ -223,6 +223,20 @@ TEST_F(Cowsim, ThePicturesOfTheTutorialAreThoseOfTheDemos) {
     EXPECT_EQ(contents(path(file)), contents(std::string(source) + "/docs/simulator/" + file))
         << file;
   }
+}
+
+TEST_F(Cowsim, TheTutorialShowsEveryPictureBesideIt) {
+  const char* source = std::getenv("COWFS_SRC_DIR");
+  if (source == nullptr) GTEST_SKIP() << "COWFS_SRC_DIR does not say where the documentation is";
+  const std::string docs = std::string(source) + "/docs/";
+  const std::string tutorial = contents(docs + "simulator.md");
+  std::size_t pictures = 0;
+  for (const auto& file : std::filesystem::directory_iterator(docs + "simulator")) {
+    const std::string name = file.path().filename();
+    EXPECT_EQ(count(tutorial, "](simulator/" + name + ")"), 1U) << name;
+    ++pictures;
+  }
+  EXPECT_EQ(count(tutorial, "](simulator/"), pictures);
 }
 
 TEST_F(Cowsim, DemoTracesCanBeRun) {
