@@ -42,7 +42,7 @@ promise_only_values_are_compared_without_privileges() {
   local said
   need_users
   around
-  refused 'the kernel chose otherwise in each of 5 runs' "$COWSIM" oracle around.trace
+  refused 'the kernel chose otherwise in each of 5 quiet runs' "$COWSIM" oracle around.trace
   said=$(as 61001 "$COWSIM" oracle around.trace)
   has "$said" "$VALUES_ONLY" "what was compared"
   has "$said" 'all agree' "verdict"

@@ -50,7 +50,7 @@ ExitCode compare_file_seeds(const FileOptions& options, const Systems& systems) 
   fmt::print("{} seeds, {} steps, all agree", options.seeds.last - options.seeds.first + 1,
              all.steps);
   if (!options.kill.empty()) fmt::print("; {} kills before a checkpoint", all.replays);
-  if (systems.kernel != nullptr) fmt::print("; {}", to_text(all.adopted));
+  if (systems.kernel != nullptr) fmt::print("; {}", describe_choices(all));
   fmt::print("\n");
   const bool bad = systems.kernel != nullptr && too_many_adopted(all.adopted, all.steps);
   return finish_output(kCowsim, bad ? ExitCode::kFailed : ExitCode::kOk);

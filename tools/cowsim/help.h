@@ -118,7 +118,7 @@ allows, which pages share a frame (/proc/PID/pagemap, /proc/kpagecount).
 Where the kernel is free to choose (it may leave out a page around a fault,
 copy a page that it could re-use, write back at any time) its choice is
 adopted and counted. On one processor it has no reason to choose: there a
-choice that it makes in each of 5 runs of a trace is a difference.
+choice that it makes in each of 5 quiet runs of a trace is a difference.
 
 Exit codes: 0 all agree; 1 not; 2 usage error; 77 cannot be tried here.
 )";

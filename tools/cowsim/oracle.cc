@@ -82,7 +82,8 @@ ExitCode compare_seeds(const OracleOptions& options) {
       report_failure(options, seed, verdict->difference, wish.settings, operations);
   }
   fmt::print("{} seeds, {} steps, {} seeds differ; {}\n",
-             options.seeds.last - options.seeds.first + 1, all.steps, failed, to_text(all.adopted));
+             options.seeds.last - options.seeds.first + 1, all.steps, failed,
+             describe_choices(all));
   const bool too_many = too_many_adopted(all.adopted, all.steps);
   return finish_output(kCowsim, failed == 0 && !too_many ? ExitCode::kOk : ExitCode::kFailed);
 }

@@ -23,7 +23,7 @@ namespace cowfs {
 
 enum class Strictness : std::uint8_t {
   kAlways,
-  kWhereRepeated,  // a choice that every run of the trace meets is a difference
+  kWhereRepeated,  // a choice that every run of the trace on a quiet machine meets is none
   kNever,
 };
 Strictness strictness_of(const OracleOptions& options);

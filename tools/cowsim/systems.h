@@ -25,10 +25,15 @@ struct Verdict {
   std::string difference;  // empty: all agree
   std::uint64_t steps = 0;
   std::uint64_t replays = 0;  // of the journal, after a kill
+  std::uint64_t unsettled =
+      0;  // whether its choices repeat themselves: the machine was never quiet
   Adopted adopted;
   std::set<std::string> choices;   // where
   void add(const Verdict& other);  // the counts
 };
+
+/// "adopted: ..."
+std::string describe_choices(const Verdict& verdict);
 
 /// Runs the trace again where the kernel made choices that it may not make every time. An Error:
 /// the comparison could not be made.
