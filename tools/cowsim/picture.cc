@@ -150,7 +150,7 @@ class Picture {
     const int x = right ? kRight : kLeft;
     text(x, y - 14, "h", "process " + process.name);
     if (process.state == sim::ProcessState::kVforkWait) note(x, y - 14, "waits");
-    if (!process.vfork_parent.empty()) note(x, y - 14, "in the memory of " + process.vfork_parent);
+    if (!process.vfork_parent.empty()) note(x, y - 14, "in " + process.vfork_parent);
     const sim::AddressSpace& space = machine_.spaces().at(process.space);
     for (const Area& area : space.areas) {
       for (std::uint32_t i = 0; i < std::min(area.pages, kMostPages); ++i)
