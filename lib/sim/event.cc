@@ -93,7 +93,8 @@ std::string process_words(const Event& event) {
                          event.count == 1 ? "1 page table entry is"
                                           : fmt::format("{} page table entries are", event.count));
     case EventKind::kProtect:
-      return fmt::format("{} lose write permission (w=0).", entries(event.count));
+      return fmt::format("{} {} write permission (w=0).", entries(event.count),
+                         event.count == 1 ? "loses" : "lose");
     case EventKind::kCopyAtFork:
       return fmt::format("fork copies {} at once.", plural(event.count, "page"));
     case EventKind::kNewSpace:
@@ -147,7 +148,7 @@ std::string in_words(const Event& event) {
       return "No frame is free and none can be replaced: out of memory.";
     case EventKind::kCowBreak:
       return "The area is private and allows writing: the kernel recognises a copy-on-write page.";
-    case EventKind::kWritable: return "Write permission is restored (w=1).";
+    case EventKind::kWritable: return "The entry allows writing now (w=1).";
     case EventKind::kRetry: return "The handler returns, and the CPU executes the access again.";
     case EventKind::kFaultAround:
       return fmt::format("{} of the file around it, in memory already, mapped in the same fault.",

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "lib/sim/random.h"
 #include "lib/sim/trace.h"
 
 namespace cowfs::sim {
@@ -72,6 +73,26 @@ TEST(Generator, SameSeedSameTrace) {
   const TraceWish wish = fuzz_wish(42);
   EXPECT_EQ(to_text(make_trace(wish.settings, generate(wish, 42))),
             to_text(make_trace(wish.settings, generate(wish, 42))));
+}
+
+TEST(Generator, NeighbouringSeedsDoNotGiveTheSameNumbersOneStepApart) {
+  std::set<std::uint64_t> numbers;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Random random(seed);
+    for (int i = 0; i < 100; ++i) numbers.insert(random.next());
+  }
+  EXPECT_EQ(numbers.size(), 10000U);
+}
+
+TEST(Generator, FewSeedsHaveAllThatTracesForFilesMayContain) {
+  std::set<Verb> verbs;
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    for (const Operation& op : generate(common_wish(true), seed)) verbs.insert(op.verb);
+  }
+  for (const Verb verb : {Verb::kMap, Verb::kRead, Verb::kWrite, Verb::kFork, Verb::kExit,
+                          Verb::kDontneed, Verb::kMsync, Verb::kRemount, Verb::kKill}) {
+    EXPECT_TRUE(verbs.contains(verb)) << verb_name(verb);
+  }
 }
 
 TEST(Generator, TracesAreReadBackAsTheyWereWritten) {

@@ -48,7 +48,9 @@ struct OracleOptions {
   SeedRange seeds;
   std::string profile = "linux";
   bool values_only = false;
-  bool strict = false;    // the kernel may not choose
+  std::string why_values_only;
+  bool strict = false;    // the kernel may never choose
+  bool tolerant = false;  // it may, also where it has no reason
   bool unpinned = false;  // not bound to one processor
   std::string disk;       // a directory on a disk filesystem for half of the files
   std::string file;       // a trace instead of seeds
@@ -66,8 +68,10 @@ struct FileOptions {
   std::string remount;  // commands of the shell
   std::string kill;
   std::string file;
+  bool three_way = false;  // on processes as well
 };
-ExitCode run_files(const FileOptions& options);
+/// `kernel`: how, where the traces run on processes as well.
+ExitCode run_files(const FileOptions& options, const OracleOptions& kernel);
 
 /// Prints why a comparison could not be made.
 ExitCode cannot(const Error& error);

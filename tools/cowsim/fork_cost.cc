@@ -29,6 +29,7 @@ namespace {
 constexpr std::size_t kMebibyte = 1024 * 1024;
 constexpr std::uint64_t kPagesPerMebibyte = 256;
 constexpr int kRounds = 9;
+constexpr int kPasses = 5;  // over all sizes: other programs are not busy all the time
 
 struct Row {
   std::uint32_t mebibytes = 0;
@@ -156,23 +157,34 @@ std::string draw(const std::vector<Row>& rows) {
   return out + "</svg>\n";
 }
 
+/// The least of several passes.
+Result<std::vector<Row>> measure_all(std::uint32_t most) {
+  std::vector<Row> rows;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    std::size_t at = 0;
+    for (std::uint32_t mebibytes = 1; mebibytes <= most; mebibytes *= 4, ++at) {
+      COWFS_ASSIGN(const Row row, measure(mebibytes));
+      if (pass == 0) rows.push_back(row);
+      for (const auto value : {&Row::fork, &Row::vfork, &Row::spawn})
+        rows[at].*value = std::min(rows[at].*value, row.*value);
+    }
+  }
+  return rows;
+}
+
 }  // namespace
 
 ExitCode fork_cost(const RunOptions& options, std::uint32_t most) {
-  std::vector<Row> rows;
-  for (std::uint32_t mebibytes = 1; mebibytes <= most; mebibytes *= 4) {
-    const auto row = measure(mebibytes);
-    if (!row) {
-      print_error(kCowsim, row.error().text);
-      return ExitCode::kFailed;
-    }
-    rows.push_back(*row);
+  const auto rows = measure_all(most);
+  if (!rows) {
+    print_error(kCowsim, rows.error().text);
+    return ExitCode::kFailed;
   }
   auto answer = json_answer(kCowsim, "demo fork-cost");
   std::vector<std::vector<std::string>> table{
       {"MIB", "FORK", "PREDICTED", "VFORK+EXIT", "POSIX_SPAWN"}};
   const auto text = [](double us) { return fmt::format("{:.0f} us", us); };
-  for (const Row& row : rows) {
+  for (const Row& row : *rows) {
     table.push_back({std::to_string(row.mebibytes), text(row.fork), text(row.predicted),
                      text(row.vfork), text(row.spawn)});
     answer["rows"].push_back({{"mebibytes", row.mebibytes},
@@ -184,7 +196,7 @@ ExitCode fork_cost(const RunOptions& options, std::uint32_t most) {
   if (options.json) print_json(answer);
   else if (!options.quiet) fmt::print("{}", format_table(table));
   if (!options.svg_directory.empty()) {
-    if (const auto saved = write_text(options.svg_directory + "/fork-cost.svg", draw(rows));
+    if (const auto saved = write_text(options.svg_directory + "/fork-cost.svg", draw(*rows));
         !saved) {
       print_error(kCowsim, saved.error().text);
       return ExitCode::kFailed;

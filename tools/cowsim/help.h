@@ -107,15 +107,18 @@ allows, which pages share a frame (/proc/PID/pagemap, /proc/kpagecount).
       --seeds=A..B       these seeds (1..100 unless given)
       --profile=PROFILE  linux; or textbook, whose values must agree too but
                          whose mechanics do not (implies --values-only)
-      --values-only      compare no faults and no frames: needs no root
-      --strict           do not accept what the kernel may choose
-      --unpinned         do not bind the processes to one processor
+      --values-only      compare no faults and no frames; so it is anyway where
+                         the kernel does not tell frames: it tells root
+      --strict           accept no choice of the kernel's, not even once
+      --tolerant         accept its choices, also those of every run
+      --unpinned         do not bind the processes to one processor; tolerant
       --disk=DIR         put half of the files on the filesystem of DIR
   -h, --help             show this and exit
 
 Where the kernel is free to choose (it may leave out a page around a fault,
 copy a page that it could re-use, write back at any time) its choice is
-adopted and counted.
+adopted and counted. On one processor it has no reason to choose: there a
+choice that it makes in each of 5 quiet runs of a trace is a difference.
 
 Exit codes: 0 all agree; 1 not; 2 usage error; 77 cannot be tried here.
 )";
@@ -146,7 +149,9 @@ simulator.
       --remount=CMD  a shell command that unmounts and mounts again: traces
                      have 'remount' steps then
       --kill=CMD     a shell command that kills the daemon and mounts again:
-                     traces have 'kill' steps then
+                     traces have 'kill' steps then; nothing is synced before
+      --three-way    real processes do the same at the same time, as in
+                     'cowsim oracle': all three must agree
   -h, --help         show this and exit
 )";
 

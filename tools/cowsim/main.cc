@@ -102,6 +102,7 @@ int run(int argc, const char* const* argv) {
   kernel->add_option("--profile", line.oracle.profile)->check(CLI::IsMember({"linux", "textbook"}));
   kernel->add_flag("--values-only", line.oracle.values_only)->disable_flag_override();
   kernel->add_flag("--strict", line.oracle.strict)->disable_flag_override();
+  kernel->add_flag("--tolerant", line.oracle.tolerant)->disable_flag_override();
   kernel->add_flag("--unpinned", line.oracle.unpinned)->disable_flag_override();
   kernel->add_option("--disk", line.oracle.disk);
   CLI::App* own_faults = add_command(app, "live", kLiveHelp);
@@ -114,6 +115,7 @@ int run(int argc, const char* const* argv) {
   on_files->add_option("--fork", line.files.fork)->check(CLI::IsMember({"clone", "volume"}));
   on_files->add_option("--remount", line.files.remount);
   on_files->add_option("--kill", line.files.kill);
+  on_files->add_flag("--three-way", line.files.three_way)->disable_flag_override();
 
   if (const auto code = parse(app, argc, argv)) return to_int(*code);
   const auto text = [](const CLI::Option* option) { return value(*option).value_or(""); };
@@ -133,7 +135,7 @@ int run(int argc, const char* const* argv) {
   if (*own_faults) return to_int(run_live(*seeds, text(live_path)));
   line.files.directory = text(directory);
   line.files.file = text(files_path);
-  return to_int(run_files(line.files));
+  return to_int(run_files(line.files, line.oracle));
 }
 
 }  // namespace

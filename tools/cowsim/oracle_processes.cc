@@ -103,8 +103,9 @@ Result<Observation> Processes::request(Slot& slot) {
 Result<Observation> Processes::perform(const sim::Operation& op, const sim::Machine& machine) {
   switch (op.verb) {
     case sim::Verb::kFile: return make_file(op);
+    case sim::Verb::kWarm:  // new files are in memory already
+      return machine.file(op.name) ? Observation{} : kNotPossible;
     case sim::Verb::kProgram:
-    case sim::Verb::kWarm:
     case sim::Verb::kPicture: return Observation{};
     case sim::Verb::kProcess:
       if (!op.other.empty() && !machine.file(op.other)) return kNotPossible;
@@ -177,8 +178,7 @@ Result<Observation> Processes::first_process(const sim::Operation& op) {
   if (pid < 0) return system_failure("fork");
   COWFS_TRY(add_actor(op.process, number, pid));
   if (!wait_for(slot)) return fail(ErrorCode::kIo, "an actor does not start");
-  actors_[op.process].page_map.reset(
-      ::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  COWFS_TRY(add_actor(op.process, number, pid));  // exec gave it new memory
   return Observation{};
 }
 
@@ -188,6 +188,7 @@ Result<void> Processes::add_actor(const std::string& name, std::uint32_t slot, i
   actor.pid = pid;
   actor.page_map.reset(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!actor.page_map) return system_failure("pagemap");
+  actor.memory.reset(::open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDONLY | O_CLOEXEC));
   return {};
 }
 
@@ -327,6 +328,15 @@ std::vector<PageState> Processes::pages(const std::string& process, const sim::A
   for (std::size_t i = 0; i < words.size(); ++i) {
     out[i] = {(words[i] & kPresentBit) != 0, words[i] & kFrameMask};
   }
+  return out;
+}
+
+std::optional<std::string> Processes::bytes(const std::string& process, const sim::Area& area,
+                                            std::uint32_t index) {
+  std::string out(kPage, '\0');
+  if (::pread(actors_.at(process).memory.get(), out.data(), out.size(),
+              static_cast<off_t>(address_of(area, index))) != static_cast<ssize_t>(kPage))
+    return std::nullopt;
   return out;
 }
 

@@ -42,6 +42,10 @@ class Processes {
   /// The pages of an area.
   std::vector<PageState> pages(const std::string& process, const sim::Area& area);
 
+  /// The bytes of a page that the process has mapped.
+  std::optional<std::string> bytes(const std::string& process, const sim::Area& area,
+                                   std::uint32_t index);
+
   /// How many page table entries name the frame.
   std::optional<std::uint64_t> map_count(std::uint64_t frame);
 
@@ -51,6 +55,7 @@ class Processes {
     int pid = 0;
     std::string suspended_parent;
     UniqueFd page_map;
+    UniqueFd memory;
   };
 
   Processes() = default;

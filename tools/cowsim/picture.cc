@@ -45,7 +45,8 @@ std::string shown_byte(const std::string& bytes) {
 
 class Picture {
  public:
-  Picture(const Machine& machine, const sim::Events& events) : machine_(machine) {
+  Picture(const Machine& machine, const sim::Events& events, const std::string& arrow)
+      : machine_(machine), arrow_(arrow) {
     for (const sim::Event& event : events) {
       if (event.kind == sim::EventKind::kCopy && event.frame && event.from)
         copied_[*event.frame] = *event.from;
@@ -68,18 +69,24 @@ class Picture {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
         "height=\"{1}\">\n"
         "<title>{2}</title>\n<style>{3}</style>\n"
-        "<defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" "
+        "<defs><marker id=\"{7}\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" "
         "markerHeight=\"7\" "
         "orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#0072B2\"/></marker></defs>\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n"
         "<text x=\"{4}\" y=\"32\" class=\"h\">{2}</text>\n{5}{6}</svg>\n",
-        kWidth, height, escape_markup(title), kStyle, kLeft, lines_, body_);
+        kWidth, height, escape_markup(title), kStyle, kLeft, lines_, body_, arrow_);
   }
 
  private:
   void text(int x, int y, const char* style, const std::string& words) {
     body_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"{}\">{}</text>\n", x, y, style,
                          escape_markup(words));
+  }
+
+  /// Small, at the right end of a column.
+  void note(int x, int y, const std::string& words) {
+    body_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"s\" text-anchor=\"end\">{}</text>\n",
+                         x + kBoxWidth - 8, y, escape_markup(words));
   }
 
   void box(int x, int y, int width, const std::string& style) {
@@ -141,8 +148,9 @@ class Picture {
   void draw_process(const sim::Process& process, bool right) {
     int& y = bottom_[right ? 1 : 0];
     const int x = right ? kRight : kLeft;
-    const bool waits = process.state == sim::ProcessState::kVforkWait;
-    text(x, y - 14, "h", "process " + process.name + (waits ? " (waits)" : ""));
+    text(x, y - 14, "h", "process " + process.name);
+    if (process.state == sim::ProcessState::kVforkWait) note(x, y - 14, "waits");
+    if (!process.vfork_parent.empty()) note(x, y - 14, "in " + process.vfork_parent);
     const sim::AddressSpace& space = machine_.spaces().at(process.space);
     for (const Area& area : space.areas) {
       for (std::uint32_t i = 0; i < std::min(area.pages, kMostPages); ++i)
@@ -169,11 +177,10 @@ class Picture {
     text(x + 8, y + 18, "t", label);
     std::string flag = kind == "cow"    ? "ro cow"
                        : kind == "zero" ? "ro"
-                       : kind == "none" ? "not mapped"
+                       : kind == "none" ? "no entry"
                                         : kind;
     if (entry != nullptr && entry->swapped()) flag = fmt::format("in swap s{}", raw(entry->slot));
-    body_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"s\" text-anchor=\"end\">{}</text>\n",
-                         x + kBoxWidth - 8, y + 17, flag);
+    note(x, y + 17, flag);
     if (present)
       arrow(y + kBoxHeight / 2, frame_y_.at(entry->frame) + kBoxHeight / 2, right, kind != "rw");
     y += kPitch;
@@ -183,8 +190,8 @@ class Picture {
     const int from_x = right ? kRight : kLeft + kBoxWidth;
     const int to_x = right ? kMiddle + kBoxWidth : kMiddle;
     lines_ += fmt::format(
-        "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" class=\"l{}\" marker-end=\"url(#a)\"/>\n",
-        from_x, from_y, to_x, to_y, read_only ? " ro" : "");
+        "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" class=\"l{}\" marker-end=\"url(#{})\"/>\n",
+        from_x, from_y, to_x, to_y, read_only ? " ro" : "", arrow_);
   }
 
   int draw_files(int y) {
@@ -230,6 +237,7 @@ class Picture {
   }
 
   const Machine& machine_;
+  const std::string& arrow_;  // its name in the page
   std::map<FrameId, FrameId> copied_;
   std::map<FrameId, int> frame_y_;
   int bottom_[2] = {kTop, kTop};
@@ -255,8 +263,8 @@ std::string escape_markup(std::string_view text) {
 }
 
 std::string draw_machine(const Machine& machine, const std::string& title,
-                         const sim::Events& events) {
-  return Picture(machine, events).draw(title);
+                         const sim::Events& events, const std::string& arrow) {
+  return Picture(machine, events, arrow).draw(title);
 }
 
 }  // namespace cowfs

@@ -17,8 +17,10 @@
 namespace cowfs {
 
 /// What the machine looks like; `title` above it, and the frames that `events` copied highlighted.
+/// `arrow` names its arrow-heads: pictures in one page need different names, since a browser draws
+/// none that it finds in a hidden picture.
 std::string draw_machine(const sim::Machine& machine, const std::string& title,
-                         const sim::Events& events);
+                         const sim::Events& events, const std::string& arrow = "arrow");
 
 /// &, <, > and quotes as entities.
 std::string escape_markup(std::string_view text);

@@ -95,6 +95,7 @@ body{font:16px sans-serif;max-width:820px;margin:1em auto;padding:0 1em;color:#0
 button{font:inherit;padding:.3em 1em}section{display:none}section.on{display:block}
 code{background:#eee;padding:.1em .3em}li{margin:.2em 0}svg{max-width:100%;height:auto}
 </style>
+<noscript><style>section{display:block}#steps{display:none}</style></noscript>
 )";
 
 constexpr const char* kPageScript = R"(<script>
@@ -108,6 +109,21 @@ document.onkeydown=function(e){if(e.key==='ArrowRight')show(at+1);if(e.key==='Ar
 show(0)})();
 </script>
 )";
+
+/// What to say of an operation that had no events.
+std::string_view nothing_happened(sim::Verb verb) {
+  switch (verb) {
+    case sim::Verb::kFile:
+    case sim::Verb::kProgram:
+    case sim::Verb::kProcess: return "Nothing of it is in memory yet.";
+    case sim::Verb::kMap: return "The area exists; its pages are provided when they are used.";
+    case sim::Verb::kRead:
+    case sim::Verb::kWrite:
+    case sim::Verb::kFetch:
+    case sim::Verb::kCopy: return "No fault: nothing for the kernel to do.";
+    default: return "No page changes.";
+  }
+}
 
 }  // namespace
 
@@ -123,7 +139,8 @@ std::string step_line(const sim::Statement& statement, const sim::StepResult& re
 std::string step_in_words(const sim::Statement& statement, const sim::StepResult& result) {
   std::string out = fmt::format("line {}: {}\n", statement.line, statement.text);
   for (const sim::Event& event : result.events) out += "    " + sim::in_words(event) + "\n";
-  if (result.events.empty()) out += "    No fault: nothing for the kernel to do.\n";
+  if (result.events.empty())
+    out += fmt::format("    {}\n", nothing_happened(statement.operation->verb));
   if (!result.value.empty()) out += fmt::format("    It reads {}.\n", sim::quoted(result.value));
   if (result.outcome != sim::Outcome::kOk)
     out += fmt::format("    It ends with '{}'.\n", sim::outcome_name(result.outcome));
@@ -163,7 +180,8 @@ std::string html_page(const std::string& title, const std::vector<ShownStep>& st
   std::string out = kPageHead + fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n",
                                             escape_markup(title));
   out +=
-      "<p><button id=\"back\">Back</button> <button id=\"next\">Next</button> step <span "
+      "<p id=\"steps\"><button id=\"back\">Back</button> <button id=\"next\">Next</button> step "
+      "<span "
       "id=\"at\"></span></p>\n";
   for (const ShownStep& step : steps) {
     out += fmt::format("<section>\n<p>line {}: <code>{}</code>: {}</p>\n{}<ol>\n", step.line,

@@ -53,9 +53,10 @@ class Show {
     const sim::Machine& machine = session.machine();
     const bool snapshot = statement.operation->verb == sim::Verb::kPicture;
     const sim::Events& events = snapshot ? last_events_ : session.last().events;
-    if (!options_.html_file.empty()) {
+    if (!snapshot && !options_.html_file.empty()) {
       steps_.push_back({statement.line, statement.text, session.last(),
-                        draw_machine(machine, statement.text, events)});
+                        draw_machine(machine, statement.text, events,
+                                     fmt::format("arrow{}", steps_.size() + 1))});
     }
     if (snapshot && !options_.svg_directory.empty()) picture(statement, machine);
     if (!snapshot) {

@@ -1,0 +1,46 @@
+// One trace on a simulator and on the systems that must agree with it: processes of this kernel,
+// files of a mounted cowfs, or both at once.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/base/error.h"
+#include "lib/sim/operation.h"
+#include "lib/sim/settings.h"
+#include "tools/cowsim/commands.h"
+#include "tools/cowsim/oracle_comparison.h"
+
+namespace cowfs {
+
+/// nullptr: not compared with these.
+struct Systems {
+  const OracleOptions* kernel = nullptr;
+  const FileOptions* files = nullptr;
+};
+
+struct Verdict {
+  std::string difference;  // empty: all agree
+  std::uint64_t steps = 0;
+  std::uint64_t replays = 0;  // of the journal, after a kill
+  std::uint64_t unsettled =
+      0;  // whether its choices repeat themselves: the machine was never quiet
+  Adopted adopted;
+  std::set<std::string> choices;   // where
+  void add(const Verdict& other);  // the counts
+};
+
+/// "adopted: ..."
+std::string describe_choices(const Verdict& verdict);
+
+/// Runs the trace again where the kernel made choices that it may not make every time. An Error:
+/// the comparison could not be made.
+Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettings& settings,
+                                const std::vector<sim::Operation>& operations);
+
+/// Compares the trace in a file, and prints the verdict.
+ExitCode compare_systems_in_file(const Systems& systems, const std::string& path);
+
+}  // namespace cowfs
