@@ -46,6 +46,7 @@ std::vector<Weakness> weaknesses() {
       without("recovered_data_is_not_synced", Omit::kRecoveredDataSynced),
       without_names_of("the_name_of_the_superblock_is_not_synced", ArrayKind::kSuperblock),
       without_names_of("names_of_node_segments_are_not_synced", ArrayKind::kNodes),
+      {"trees_are_copied_file_by_file", {}, {}, true},
   };
 }
 

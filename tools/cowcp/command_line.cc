@@ -236,7 +236,7 @@ void Parser::declare_existing() {
 void Parser::declare_ours() {
   CopyOptions& o = line_.options;
   flag("-v,--verbose", [&o](auto&) { o.verbose = true; });
-  flag("--debug", [&o](auto&) { o.debug = o.verbose = true; });
+  flag("--debug", [&o](auto&) { o.debug = true; });
   flag("--json", [&o](auto&) { o.json = true; });
   flag("--stats", [&o](auto&) { o.stats = true; });
   flag("--sync", [&o](auto&) { o.sync = true; });
