@@ -577,6 +577,8 @@ promise_symbolic_links_and_parents_do_what_cp_does() {
   agree -sf --backup=existing "$PWD/by.cp/h" to
   agree -sv h to/new
   agree -s h here
+  # (cp 9.1 takes what is there for new after a source whose directories were: hence nothing is.)
+  rm by.cp/to/h* by.cowcp/to/h*
   agree -v --parents a/b/c/f d/e/g h to
   agree -rv --parents a/b d/e to
   agree -rp --parents a/b/c/ d to

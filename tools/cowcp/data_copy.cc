@@ -75,6 +75,11 @@ std::uint64_t size_of(const struct stat& status) {
   return S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
+bool has_size(int fd, std::uint64_t size) {
+  const auto now = stat_fd(fd);
+  return now && size_of(*now) == size;
+}
+
 /// Ranges of zeros that end and begin on blocks become holes where asked.
 bool is_zero(const std::byte* bytes, std::size_t size) {
   return std::all_of(bytes, bytes + size, [](std::byte byte) { return byte == std::byte{0}; });
@@ -215,7 +220,7 @@ Method DataCopier::real_method(const DataEnds& ends, DataDone& done) const {
 
 DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
   const std::uint64_t size = size_of(ends.from_status);
-  const bool sparse = options_.sparse == When::kAuto &&
+  const bool sparse = options_.sparse != When::kNever &&
                       static_cast<std::uint64_t>(ends.from_status.st_blocks) < size / kStatBlock;
   const bool make_holes = options_.sparse == When::kAlways && S_ISREG(ends.to_status.st_mode);
   const CopyMeter meter{counters_.copied, &pages_};
@@ -247,9 +252,12 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
     ended_early = *copied < length;
     if (ended_early) break;
   }
-  if (!ended_early && end < size) end = size;  // a hole is the last
-  // What came to it since it was looked at, or was never in its size.
-  if (!ended_early) {
+  const bool last_is_hole = !ended_early && end < size;
+  if (last_is_hole) end = size;
+  // What came to it since it was looked at, or was never in its size. A file that ends in a hole is
+  // not read for that, as by cp: its time of access stays.
+  const bool all_there = last_is_hole && has_size(ends.from, size);
+  if (!ended_early && !all_there) {
     const auto more = copy_by_reading(ends, end, kUntilTheEnd, make_holes, meter);
     if (!more) return std::unexpected(more.error());
     done.copied += *more;
