@@ -60,6 +60,14 @@ std::string without_times(const std::string& line) {
   return std::regex_replace(line, kTimes, "");
 }
 
+/// cp 9.1 moves a backup back to the wrong directory where the copy failed: out of both trees.
+bool backup_went_astray(const std::vector<std::string>& tree) {
+  return std::ranges::any_of(tree, [](const std::string& line) {
+    return !line.starts_with("/here") && !line.starts_with("/there") && !line.starts_with("/new") &&
+           line.starts_with("/");
+  });
+}
+
 /// Runs a program in a directory, its answers from `input`.
 int run_in(const std::string& directory, const std::string& program,
            const std::vector<std::string>& arguments, const std::string& input, bool as_root,
@@ -251,6 +259,7 @@ class Oracle : public testing::Test {
       if (std::ranges::any_of(expected.err, into_itself)) continue;
       EXPECT_EQ(expected.err, seen.err);
       EXPECT_EQ(expected.out, seen.out);
+      if (backup_went_astray(expected.tree)) continue;
       expect_same_tree(expected.tree, seen.tree, arguments);
     }
   }
