@@ -249,6 +249,7 @@ class Oracle : public testing::Test {
       SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + (as_root ? " as root:" : " as a user:") +
                    line);
       EXPECT_EQ(expected.code, seen.code);
+      if (backup_went_astray(expected.tree)) continue;
       // How far it came, and what it met before, depends on the order of inode numbers, which two
       // runs do not share.
       const auto into_itself = [](const std::string& text) {
@@ -259,7 +260,6 @@ class Oracle : public testing::Test {
       if (std::ranges::any_of(expected.err, into_itself)) continue;
       EXPECT_EQ(expected.err, seen.err);
       EXPECT_EQ(expected.out, seen.out);
-      if (backup_went_astray(expected.tree)) continue;
       expect_same_tree(expected.tree, seen.tree, arguments);
     }
   }

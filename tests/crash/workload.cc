@@ -136,7 +136,7 @@ Result<void> Workload::step() {
       {3, &Workload::directory},
       {3, &Workload::attribute},
       {8, &Workload::clone},
-      {3, &Workload::clone_tree},
+      {2, &Workload::clone_tree},
       {4, &Workload::fork},
       {1, &Workload::rename_volume},
       {2, &Workload::delete_volume},

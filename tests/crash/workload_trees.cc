@@ -11,8 +11,8 @@
 namespace cowfs {
 namespace {
 
-constexpr std::size_t kMostFiles = 24;  // in a volume with its copies
-constexpr std::size_t kMostDirectories = 8;
+constexpr std::size_t kMostFiles = 14;  // in a volume with its copies
+constexpr std::size_t kMostDirectories = 6;
 
 constexpr TreeClonePolicy kKeepAll{.mode = true,
                                    .ownership = true,
