@@ -44,9 +44,8 @@ struct Workload::TreeCopy {
 Result<void> Workload::clone_tree() {
   COWFS_ASSIGN(const Target from, some_volume(false));
   COWFS_ASSIGN(const Target to, some_volume(true));
-  const bool room =
-      to.live->files.size() + from.live->files.size() < kMostFiles &&
-      to.live->directories.size() + from.live->directories.size() < kMostDirectories;
+  const bool room = to.live->files.size() + from.live->files.size() < kMostFiles &&
+                    to.live->directories.size() + from.live->directories.size() < kMostDirectories;
   if (!room) return unlink();
   TreeCopy copy{from, some_directory(*from.live), to, {kRootInode, new_name()}};
   if (from.live == to.live && copy.source == kRootInode) return {};  // into itself
@@ -93,12 +92,12 @@ Result<InodeNumber> Workload::copy_tree_file_by_file(const TreeCopy& copy) {
         COWFS_ASSIGN(const Attributes made, to.make_node(user, target, name, S_IFREG | 0644, 0));
         copies[inode] = made.inode;
         for (const auto& [attribute, value] : file->second.attributes)
-          COWFS_TRY(to.set_extended_attribute(user, made.inode, attribute, value,
-                                              AttributeMode::kAny));
+          COWFS_TRY(
+              to.set_extended_attribute(user, made.inode, attribute, value, AttributeMode::kAny));
         const std::uint64_t size = file->second.bytes->size();
         if (size == 0) continue;
-        COWFS_TRY(Volume::clone_range(user, *copy.from.volume, inode, 0, to, made.inode, 0, size,
-                                      false));
+        COWFS_TRY(
+            Volume::clone_range(user, *copy.from.volume, inode, 0, to, made.inode, 0, size, false));
       }
     }
   }

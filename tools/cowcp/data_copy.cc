@@ -14,7 +14,7 @@ namespace cowfs {
 namespace {
 
 constexpr std::uint64_t kUntilTheEnd = ~std::uint64_t{0};
-constexpr std::size_t kStatBlock = 512;  // what st_blocks counts
+constexpr std::size_t kStatBlock = 512;                        // what st_blocks counts
 constexpr std::uint64_t kSharedStep = std::uint64_t{1} << 30;  // of one call
 
 bool cannot_here(int error_number) {
@@ -224,7 +224,8 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
                       static_cast<std::uint64_t>(ends.from_status.st_blocks) < size / kStatBlock;
   const bool make_holes = options_.sparse == When::kAlways && S_ISREG(ends.to_status.st_mode);
   const CopyMeter meter{counters_.copied, &pages_};
-  pages_.expect(std::min(size, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock));
+  pages_.expect(
+      std::min(size, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock));
   done.method = real_method(ends, done);
   Segments segments(ends.from, size, sparse);
   std::uint64_t end = 0;  // of what was copied
@@ -232,8 +233,7 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
   for (Segment segment = segments.next(); segment.begin < segment.end; segment = segments.next()) {
     const std::uint64_t length = segment.end - segment.begin;
     DataResult<std::uint64_t> copied = 0;
-    if (done.method == Method::kMmap)
-      copied = copy_by_mapping(ends, segment.begin, length, meter);
+    if (done.method == Method::kMmap) copied = copy_by_mapping(ends, segment.begin, length, meter);
     if (done.method == Method::kCopyRange)
       copied = copy_by_range(ends, segment.begin, length, meter);
     const bool refused =
@@ -303,8 +303,9 @@ DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t of
     if (got < 0) return data_error(DataFailure::kRead, errno);
     if (got == 0) break;
     const auto size = static_cast<std::size_t>(got);
-    const auto written = make_holes ? write_around_zeros(ends.to, buffer.data(), size, offset + done)
-                                    : write_all(ends.to, buffer.data(), size, offset + done);
+    const auto written = make_holes
+                             ? write_around_zeros(ends.to, buffer.data(), size, offset + done)
+                             : write_all(ends.to, buffer.data(), size, offset + done);
     if (!written) return std::unexpected(written.error());
     meter.copied(ends, offset + done, size);
     done += size;

@@ -132,7 +132,7 @@ Copier::Verdict Copier::check_newer(Item& item) {
       copied_.find_or_note(id_of(item.status), {item.target, item.entry.target_directory});
   if (!earlier) return Verdict::kDone;
   return make_link_to(item, earlier->place, options_.names_each(), Follow::kNo) ? Verdict::kDone
-                                                                           : Verdict::kFailed;
+                                                                                : Verdict::kFailed;
 }
 
 bool Copier::may_overwrite(const Item& item) {
