@@ -7,7 +7,6 @@
 
 #include "tests/crash/crash_history.h"
 #include "tests/crash/run_size.h"
-#include "tests/support/result_matchers.h"
 
 namespace cowfs {
 namespace {
@@ -61,7 +60,13 @@ TEST_P(Weakened, IsCaught) {
   std::uint64_t states = 0;
   for (std::uint64_t seed = size.first_seed; seed <= size.last_seed; ++seed) {
     const auto history = CrashHistory::record(seed, size.operations, GetParam());
-    ASSERT_THAT(history, IsOk()) << "seed " << seed;
+    // A workload has kills of its own. Without the weakness every one of these seeds can be recorded
+    // (crash_test.cc), so what stops one is the weakness.
+    if (!history) {
+      std::cout << "caught while seed " << seed << " was recorded: " << history.error().text
+                << "\n";
+      return;
+    }
     const auto failure = (*history)->check_all(seed, size.choices, size.stride);
     states += (*history)->counts().states;
     if (!failure) continue;
