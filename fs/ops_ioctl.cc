@@ -202,7 +202,10 @@ void answer(const Question& question, api::PollTreeClone& request) {
                                               : api::TreeCloneState::kDone);
   request.error = static_cast<std::uint32_t>(progress->error_number);
   request.inodes = progress->inodes;
+  request.files = progress->files;
+  request.directories = progress->directories;
   request.shared_bytes = progress->shared_bytes;
+  request.hole_bytes = progress->hole_bytes;
   reply_filled(question.request, request);
 }
 

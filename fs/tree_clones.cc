@@ -169,8 +169,12 @@ Result<TreeClones::Progress> TreeClones::poll(std::uint64_t handle) {
     progress.running = job->running;
     progress.error_number = job->error_number;
     progress.failed = !progress.running && progress.error_number != 0;
-    progress.inodes = job->clone.inodes();
-    progress.shared_bytes = job->clone.shared_bytes();
+    const TreeCloneCounts& counts = job->clone.counts();
+    progress.inodes = counts.inodes;
+    progress.files = counts.files;
+    progress.directories = counts.directories;
+    progress.shared_bytes = counts.shared_bytes;
+    progress.hole_bytes = counts.hole_bytes;
     return progress;
   }
   return fail(ErrorCode::kNotFound);

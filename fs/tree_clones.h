@@ -40,7 +40,10 @@ class TreeClones {
     bool failed = false;
     int error_number = 0;
     std::uint64_t inodes = 0;
+    std::uint64_t files = 0;
+    std::uint64_t directories = 0;
     std::uint64_t shared_bytes = 0;
+    std::uint64_t hole_bytes = 0;
   };
 
   explicit TreeClones(PageSweep& page_sweep);

@@ -228,13 +228,16 @@ struct PollTreeClone {
   Header header{kProtocolVersion, sizeof(PollTreeClone)};
   std::uint32_t state = 0;         // [out] of TreeCloneState
   std::uint32_t error = 0;         // [out] errno of kFailed; ECANCELED after a CancelTreeClone
-  std::uint64_t inodes = 0;        // [out] copied so far
-  std::uint64_t shared_bytes = 0;  // [out] of their data
+  std::uint64_t inodes = 0;        // [out] copied so far, of all kinds
+  std::uint64_t files = 0;         // [out] of these: regular files
+  std::uint64_t directories = 0;   // [out] and directories
+  std::uint64_t shared_bytes = 0;  // [out] of the files: what lies in shared blocks
+  std::uint64_t hole_bytes = 0;    // [out] and what does not
 };
-static_assert(sizeof(PollTreeClone) == 32);
+static_assert(sizeof(PollTreeClone) == 56);
 
-/// Ends the job of this descriptor; what it has made goes. A job that is done stays done. ENOENT:
-/// it has none.
+/// Ends the job of this descriptor, soon; what it has made goes, and PollTreeClone then says
+/// kFailed with ECANCELED. A job that is done stays done. ENOENT: it has none.
 struct CancelTreeClone {
   Header header{kProtocolVersion, sizeof(CancelTreeClone)};
 };
@@ -269,9 +272,10 @@ inline constexpr unsigned kIoctlSyncStore = ioctl_number<SyncStore>(8);
 inline constexpr unsigned kIoctlLocateBlock = ioctl_number<LocateBlock>(9);
 inline constexpr unsigned kIoctlOfferTree = ioctl_number<OfferTree>(10);
 inline constexpr unsigned kIoctlStartTreeClone = ioctl_number<StartTreeClone>(11);
-inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(12);
 inline constexpr unsigned kIoctlCancelTreeClone = ioctl_number<CancelTreeClone>(13);
 inline constexpr unsigned kIoctlHoldCheckpoint = ioctl_number<HoldCheckpoint>(14);
+// 12 was one that counted inodes and blocks alone.
+inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(15);
 
 /// Puts a name into its field; false where it is empty, too long or has a NUL in it.
 inline bool set_name(char (&field)[kNameField], std::string_view name) {

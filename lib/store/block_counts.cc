@@ -1,7 +1,6 @@
 #include "lib/store/block_counts.h"
 
 #include <algorithm>
-#include <map>
 
 #include "lib/base/check.h"
 
@@ -16,19 +15,28 @@ struct Delta {
 // The sum of all changes as disjoint runs in order, those that cancel out left away.
 template <typename Changes>
 std::vector<Delta> sum_up(const Changes& changes) {
-  std::map<std::pair<ObjectNumber, std::uint64_t>, std::int64_t> steps;
+  struct Step {
+    ObjectNumber object;
+    std::uint64_t block;
+    std::int64_t delta;  // from this block on
+  };
+  std::vector<Step> steps;
+  steps.reserve(2 * changes.size());
   for (const auto& change : changes) {
-    steps[{change.range.object, change.range.first}] += change.delta;
-    steps[{change.range.object, change.range.first + change.range.count}] -= change.delta;
+    const BlockRange& range = change.range;
+    steps.push_back({range.object, range.first, change.delta});
+    steps.push_back({range.object, range.first + range.count, -change.delta});
   }
+  std::ranges::sort(steps, {}, [](const Step& step) { return std::pair(step.object, step.block); });
   std::vector<Delta> sums;
   std::int64_t level = 0;
   for (auto it = steps.begin(); it != steps.end(); ++it) {
-    level += it->second;
+    level += it->delta;
     const auto next = std::next(it);
     if (level == 0 || next == steps.end()) continue;
-    const auto [object, first] = it->first;
-    const std::uint64_t count = next->first.second - first;
+    const auto [object, first, unused] = *it;
+    const std::uint64_t count = next->block - first;
+    if (count == 0) continue;  // more begins or ends at this block
     const bool continues = !sums.empty() && sums.back().delta == level &&
                            sums.back().range.object == object &&
                            sums.back().range.first + sums.back().range.count == first;

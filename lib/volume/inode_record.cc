@@ -55,6 +55,7 @@ std::string inode_key(InodeNumber inode) { return key_of(inode, KeyKind::kInode)
 
 std::string encode_inode(const InodeRecord& record) {
   ByteWriter writer;
+  writer.reserve(kInodeRecordSize);
   writer.le(record.mode).le(record.link_count).le(record.uid).le(record.gid);
   writer.le(record.size).le(record.blocks).le(record.device);
   writer.le(record.flags).le(record.project);

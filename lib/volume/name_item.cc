@@ -87,6 +87,7 @@ Result<std::vector<NameItem>> names_from(const TreeView& view, VolumeId volume,
                                          std::size_t limit) {
   const std::string prefix = key_of(directory, KeyKind::kName).take();
   std::vector<NameItem> names;
+  names.reserve(std::min<std::size_t>(limit, 64));
   Result<void> decoded;
   COWFS_TRY(view.scan(volume, name_key(directory, cookie),
                       [&](std::string_view key, std::string_view value) {

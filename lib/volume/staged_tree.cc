@@ -2,6 +2,8 @@
 // along first names to a directory whose first name is a leaf, and erases what it can there.
 #include <sys/stat.h>
 
+#include <set>
+
 #include "lib/volume/name_item.h"
 #include "lib/volume/orphans.h"
 #include "lib/volume/tree_clone.h"
@@ -36,13 +38,19 @@ Result<bool> erase_some_staged(UpdateView& view, VolumeId volume, InodeNumber ro
   COWFS_ASSIGN(const InodeNumber directory, lowest_first(view, volume, root));
   COWFS_ASSIGN(const auto names, names_from(view, volume, directory, 0, kNamesAtOnce));
   if (names.empty()) return erase_some(view, volume, root, transaction);
+  // What this very transaction erases is still to be seen in the view: a second name here must not
+  // give the same blocks back again.
+  std::set<InodeNumber> erased;
   for (const NameItem& item : names) {
     if (transaction.size_bytes() > kMaxTransactionBytes / 4) break;
     COWFS_ASSIGN(const bool goes_on, has_names(view, volume, item));
     if (goes_on) break;
-    // A second name of an inode that went with its first one finds nothing, and erases nothing.
-    COWFS_ASSIGN(const bool gone, erase_some(view, volume, item.child, transaction));
-    if (!gone) break;
+    // A second name of an inode that went in an earlier one finds nothing, and erases nothing.
+    if (!erased.contains(item.child)) {
+      COWFS_ASSIGN(const bool gone, erase_some(view, volume, item.child, transaction));
+      if (!gone) break;
+      erased.insert(item.child);
+    }
     erase_name(transaction, volume, directory, item);
   }
   return false;

@@ -177,7 +177,7 @@ Result<void> TreeClone::begin() {
     return committed;
   }
   staged_ = true;
-  inodes_ = 1;
+  counts_.inodes = counts_.directories = 1;
   frames_.push_back({ends_.source, root_, root_record_, 0, false});
   return {};
 }
@@ -248,14 +248,22 @@ Result<void> TreeClone::copy_large() {
   const Operation operation(to.store());
   UpdateView view(to.store(), operation);
   COWFS_ASSIGN(InodeRecord record, load_inode(view, to.id(), file.target));
-  shared_blocks_ += record.blocks;
   record.access_time = file.record.access_time;
   record.modify_time = file.record.modify_time;
   record.change_time = file.record.change_time;
   record.size = std::max(record.size, file.record.size);  // a hole at its end
   Transaction transaction(context_);
   put_inode(transaction, to.id(), file.target, record);
-  return view.commit(transaction);
+  COWFS_TRY(view.commit(transaction));
+  count_file(record);
+  return {};
+}
+
+void TreeClone::count_file(const InodeRecord& record) {
+  const std::uint64_t shared = std::min(record.size, record.blocks * kBlockSize);
+  ++counts_.files;
+  counts_.shared_bytes += shared;
+  counts_.hole_bytes += record.size - shared;
 }
 
 Result<Attributes> TreeClone::publish() {

@@ -61,6 +61,15 @@ struct TreeCloneEnds {
   std::string name;
 };
 
+/// What has been copied so far; any thread may look.
+struct TreeCloneCounts {
+  std::atomic<std::uint64_t> inodes = 0;  // of all kinds
+  std::atomic<std::uint64_t> files = 0;   // regular ones
+  std::atomic<std::uint64_t> directories = 0;
+  std::atomic<std::uint64_t> shared_bytes = 0;  // of files: what lies in shared blocks
+  std::atomic<std::uint64_t> hole_bytes = 0;    // and what does not
+};
+
 class TreeClone {
  public:
   /// `privileged`: the caller passes all permission checks. The context has the caller's groups.
@@ -82,8 +91,7 @@ class TreeClone {
   /// Erases what was staged.
   Result<void> abandon();
 
-  std::uint64_t inodes() const { return inodes_; }
-  std::uint64_t shared_bytes() const { return shared_blocks_ * kBlockSize; }
+  const TreeCloneCounts& counts() const { return counts_; }
 
  private:
   struct Frame;   // a directory under way
@@ -101,6 +109,7 @@ class TreeClone {
   Result<void> finish_directory(const Frame& frame);
   Result<void> copy_large();
   Result<bool> lies_in_source() const;
+  void count_file(const InodeRecord& record);
 
   const RequestContext context_;
   const bool privileged_;
@@ -115,8 +124,7 @@ class TreeClone {
   std::vector<Frame> frames_;
   std::vector<Large> large_;
   std::map<InodeNumber, InodeNumber> links_;  // copies of inodes that have several names
-  std::atomic<std::uint64_t> inodes_ = 0;
-  std::atomic<std::uint64_t> shared_blocks_ = 0;
+  TreeCloneCounts counts_;
 };
 
 /// Erases a part of a staged tree, leaves first: adds to the transaction until it is nearly full.

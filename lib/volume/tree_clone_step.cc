@@ -124,6 +124,7 @@ Result<bool> TreeClone::Step::add(const NameItem& name) {
     record.size = 0;
   } else if (record.is_regular()) {
     COWFS_TRY(share_extents(name.child, target, *source, record));
+    files_.push_back(record);
   }
   put_inode(transaction_, to, target, record);
   COWFS_TRY(add_name(name, target, record.type()));
@@ -175,7 +176,6 @@ Result<void> TreeClone::Step::share_extents(InodeNumber source, InodeNumber targ
   for (Extent& extent : shared) {
     extent.birth = kBirthShared;
     transaction_.retain(extent.blocks);
-    blocks_ += extent.blocks.count;
   }
   ExtentEdit edit(clone_.ends_.to->id(), target);
   edit.replace(shared);
@@ -217,8 +217,9 @@ Result<void> TreeClone::Step::commit() {
   frame_.cookie = cookie_;
   clone_.links_.insert(links_.begin(), links_.end());
   clone_.large_.insert(clone_.large_.end(), large_.begin(), large_.end());
-  clone_.inodes_ += inodes_;
-  clone_.shared_blocks_ += blocks_;
+  clone_.counts_.inodes += inodes_;
+  clone_.counts_.directories += directories_.size();
+  for (const InodeRecord& record : files_) clone_.count_file(record);
   // The last: frame_ lies in this vector.
   clone_.frames_.insert(clone_.frames_.end(), directories_.begin(), directories_.end());
   return {};

@@ -78,7 +78,7 @@ class TreeClone::Step {
   std::map<InodeNumber, InodeNumber> links_;
   std::vector<ObjectNumber> frozen_;
   std::uint64_t inodes_ = 0;
-  std::uint64_t blocks_ = 0;
+  std::vector<InodeRecord> files_;  // regular ones that are done
 };
 
 }  // namespace cowfs

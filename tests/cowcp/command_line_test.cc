@@ -40,6 +40,13 @@ TEST(CommandLine, OptionalValuesComeAfterAnEqualsSignOnly) {
   EXPECT_EQ(parsed.line.operands, (std::vector<std::string>{"a", "b"}));
 }
 
+TEST(CommandLine, BackupsWithoutAWordLeaveAnEarlierWord) {
+  EXPECT_EQ(options({"--backup=none", "-S.x", "a", "b"}).backup, Backup::kNone);
+  EXPECT_EQ(options({"--backup=simple", "-b", "a", "b"}).backup, Backup::kSimple);
+  EXPECT_EQ(options({"--backup=simple", "--backup", "a", "b"}).backup, Backup::kSimple);
+  EXPECT_EQ(options({"-b", "--backup=numbered", "a", "b"}).backup, Backup::kNumbered);
+}
+
 TEST(CommandLine, OperandsAreBytes) {
   const Parsed parsed = parse({"[a,b]", "{}", "-", "--", "-r", "--", "x=y", ""});
   EXPECT_FALSE(parsed.line.options.recursive);
@@ -64,6 +71,7 @@ TEST(CommandLine, NonsenseIsRefused) {
   }
   EXPECT_EQ(parse({"-l", "-s", "a", "b"}).exit_code, 1);
   EXPECT_EQ(parse({"-b", "-n", "a", "b"}).exit_code, 1);
+  EXPECT_EQ(parse({"--backup=none", "-n", "a", "b"}).exit_code, 1);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "tests/cowcp/random_tree.h"
@@ -48,6 +49,23 @@ std::vector<std::string> lines_of(const std::string& path, const std::string& pr
   }
   std::ranges::sort(lines);
   return lines;
+}
+
+bool is_new_and_empty(const std::string& line) {
+  return line.find(" mnow anow 0 14695981039346656037") != line.npos;
+}
+
+std::string without_times(const std::string& line) {
+  static const std::regex kTimes(" m(now|[0-9.]+) a(now|[0-9.]+)");
+  return std::regex_replace(line, kTimes, "");
+}
+
+/// cp 9.1 moves a backup back to the wrong directory where the copy failed: out of both trees.
+bool backup_went_astray(const std::vector<std::string>& tree) {
+  return std::ranges::any_of(tree, [](const std::string& line) {
+    return !line.starts_with("/here") && !line.starts_with("/there") && !line.starts_with("/new") &&
+           line.starts_with("/");
+  });
 }
 
 /// Runs a program in a directory, its answers from `input`.
@@ -102,6 +120,7 @@ std::vector<std::string> random_arguments(Random& random) {
                                                "-s",
                                                "-x",
                                                "-b",
+                                               "--preserve",
                                                "--preserve=mode",
                                                "--preserve=timestamps,links",
                                                "--preserve=all",
@@ -111,10 +130,14 @@ std::vector<std::string> random_arguments(Random& random) {
                                                "--no-preserve=timestamps",
                                                "--backup=numbered",
                                                "--backup=simple",
+                                               "--backup=existing",
+                                               "--backup=none",
+                                               "--sparse=auto",
                                                "--sparse=always",
                                                "--sparse=never",
                                                "--reflink=never",
                                                "--reflink=auto",
+                                               "--reflink=always",
                                                "--remove-destination",
                                                "--attributes-only",
                                                "--strip-trailing-slashes",
@@ -134,6 +157,7 @@ std::vector<std::string> random_arguments(Random& random) {
       path += "/" + names[below(random, names.size())];
     return path + kSuffixes[below(random, kSuffixes.size())];
   };
+  if (one_in(random, 8)) arguments.push_back("--");
   for (std::size_t i = one_in(random, 3) ? 1 + below(random, 3) : 1; i > 0; --i) {
     arguments.push_back(one_in(random, 12) ? name_in("there") : name_in("here"));
   }
@@ -225,6 +249,7 @@ class Oracle : public testing::Test {
       SCOPED_TRACE("COWFS_SEED=" + std::to_string(seed) + (as_root ? " as root:" : " as a user:") +
                    line);
       EXPECT_EQ(expected.code, seen.code);
+      if (backup_went_astray(expected.tree)) continue;
       // How far it came, and what it met before, depends on the order of inode numbers, which two
       // runs do not share.
       const auto into_itself = [](const std::string& text) {
@@ -235,16 +260,27 @@ class Oracle : public testing::Test {
       if (std::ranges::any_of(expected.err, into_itself)) continue;
       EXPECT_EQ(expected.err, seen.err);
       EXPECT_EQ(expected.out, seen.out);
-      expect_same_tree(expected.tree, seen.tree);
+      expect_same_tree(expected.tree, seen.tree, arguments);
     }
   }
 
   static void expect_same_tree(const std::vector<std::string>& expected,
-                               const std::vector<std::string>& seen) {
+                               const std::vector<std::string>& seen,
+                               const std::vector<std::string>& arguments) {
+    const auto has = [&](const char* option) {
+      return std::ranges::find(arguments, option) != arguments.end();
+    };
     std::vector<std::string> missing;
     std::vector<std::string> surplus;
     std::ranges::set_difference(expected, seen, std::back_inserter(missing));
     std::ranges::set_difference(seen, expected, std::back_inserter(surplus));
+    // cp leaves an empty file where it could not share, cowcp none; and writes zeros for a hole
+    // without reading it, where cowcp reads them.
+    if (has("--reflink=always")) std::erase_if(missing, is_new_and_empty);
+    if (has("--reflink=always") || has("--sparse=never")) {
+      for (std::string& line : missing) line = without_times(line);
+      for (std::string& line : surplus) line = without_times(line);
+    }
     EXPECT_EQ(missing, surplus) << "left: what cp has, right: what cowcp has instead";
   }
 

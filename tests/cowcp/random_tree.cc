@@ -198,7 +198,7 @@ std::vector<std::string> describe_tree(const std::string& directory) {
       line += " links " + std::to_string(status.st_nlink);
       if (!is_new) line += " is " + std::min(first->second, relative);
     }
-    line += " m" + time_of(status.st_mtim);
+    line += " m" + time_of(status.st_mtim) + " a" + time_of(status.st_atim);
     if (S_ISREG(status.st_mode))
       line += " " + std::to_string(status.st_size) + " " + content_of(path);
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))

@@ -100,7 +100,7 @@ Result<void> CrashHistory::run(std::uint64_t seed, std::size_t operations) {
     return file_system.get();
   };
   COWFS_TRY(reopen());
-  Workload workload(*file_system, reopen, storage_, reference_, seed);
+  Workload workload(*file_system, reopen, storage_, reference_, seed, weakness_.trees_file_by_file);
   COWFS_TRY(workload.prepare());
   while (reference_.size() < operations) COWFS_TRY(workload.step());
   storage_.stop_recording();

@@ -44,6 +44,7 @@ struct Weakness {
   std::string name;
   CallPredicate dropped_calls;                   // syncs that are not made
   std::function<void(StoreOptions&)> configure;  // cares of the engine that are left out
+  bool trees_file_by_file = false;               // tree clones are not staged
 };
 
 inline void PrintTo(const Weakness& weakness, std::ostream* out) { *out << weakness.name; }

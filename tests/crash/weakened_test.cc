@@ -7,7 +7,6 @@
 
 #include "tests/crash/crash_history.h"
 #include "tests/crash/run_size.h"
-#include "tests/support/result_matchers.h"
 
 namespace cowfs {
 namespace {
@@ -46,6 +45,7 @@ std::vector<Weakness> weaknesses() {
       without("recovered_data_is_not_synced", Omit::kRecoveredDataSynced),
       without_names_of("the_name_of_the_superblock_is_not_synced", ArrayKind::kSuperblock),
       without_names_of("names_of_node_segments_are_not_synced", ArrayKind::kNodes),
+      {"trees_are_copied_file_by_file", {}, {}, true},
   };
 }
 
@@ -60,7 +60,13 @@ TEST_P(Weakened, IsCaught) {
   std::uint64_t states = 0;
   for (std::uint64_t seed = size.first_seed; seed <= size.last_seed; ++seed) {
     const auto history = CrashHistory::record(seed, size.operations, GetParam());
-    ASSERT_THAT(history, IsOk()) << "seed " << seed;
+    // A workload has kills of its own. Without the weakness every one of these seeds can be recorded
+    // (crash_test.cc), so what stops one is the weakness.
+    if (!history) {
+      std::cout << "caught while seed " << seed << " was recorded: " << history.error().text
+                << "\n";
+      return;
+    }
     const auto failure = (*history)->check_all(seed, size.choices, size.stride);
     states += (*history)->counts().states;
     if (!failure) continue;

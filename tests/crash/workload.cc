@@ -1,5 +1,5 @@
-// The choice of operations; the operations themselves are in workload_files.cc and
-// workload_names.cc.
+// The choice of operations; the operations themselves are in workload_files.cc,
+// workload_names.cc and workload_trees.cc.
 #include "tests/crash/workload.h"
 
 #include <sys/stat.h>
@@ -17,13 +17,14 @@ RequestContext crash_user() {
 }
 
 Workload::Workload(FileSystem& file_system, Reopen reopen, MemoryStorage& storage,
-                   Reference& reference, std::uint64_t seed)
+                   Reference& reference, std::uint64_t seed, bool trees_file_by_file)
     : file_system_(&file_system),
       reopen_(std::move(reopen)),
       storage_(storage),
       reference_(reference),
       random_(seed),
-      large_files_(seed % 8 == 0) {}
+      large_files_(seed % 8 == 0),
+      trees_file_by_file_(trees_file_by_file) {}
 
 void Workload::begin(std::string text) {
   current_ = {};
@@ -120,7 +121,7 @@ Result<void> Workload::step() {
     std::uint64_t weight;
     Result<void> (Workload::*make)();
   };
-  static constexpr std::array<Choice, 25> kChoices = {{
+  static constexpr std::array<Choice, 26> kChoices = {{
       {8, &Workload::create},
       {16, &Workload::write},
       {10, &Workload::append},
@@ -135,6 +136,7 @@ Result<void> Workload::step() {
       {3, &Workload::directory},
       {3, &Workload::attribute},
       {8, &Workload::clone},
+      {2, &Workload::clone_tree},
       {4, &Workload::fork},
       {1, &Workload::rename_volume},
       {2, &Workload::delete_volume},

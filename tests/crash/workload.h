@@ -22,7 +22,7 @@ class Workload {
 
   /// `storage` is the one that records; all outlive this.
   Workload(FileSystem& file_system, Reopen reopen, MemoryStorage& storage, Reference& reference,
-           std::uint64_t seed);
+           std::uint64_t seed, bool trees_file_by_file = false);
 
   /// Makes what is there at the beginning, and syncs: the first entry of the log.
   Result<void> prepare();
@@ -74,6 +74,7 @@ class Workload {
   Result<void> directory();
   Result<void> attribute();
   Result<void> clone();
+  Result<void> clone_tree();
   Result<void> fork();
   Result<void> rename_volume();
   Result<void> delete_volume();
@@ -86,6 +87,12 @@ class Workload {
   // Series.
   Result<void> replace_by_rename();
   Result<void> overwrite_and_fork();
+
+  // Of clone_tree(), in workload_trees.cc.
+  struct TreeCopy;
+  Result<InodeNumber> copy_tree_at_once(const TreeCopy& copy);
+  static Result<InodeNumber> copy_tree_file_by_file(const TreeCopy& copy);
+  Result<void> note_tree(TreeCopy& copy, InodeNumber copied);
 
   void begin(std::string text);
   Result<void> end();
@@ -100,6 +107,7 @@ class Workload {
   LiveModel model_;
   std::mt19937_64 random_;
   const bool large_files_;
+  const bool trees_file_by_file_;  // as a walk copies them: a test of the tests
   std::vector<Opened> opened_;
   LoggedOperation current_;
   std::uint64_t next_name_ = 0;

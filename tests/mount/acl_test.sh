@@ -98,8 +98,8 @@ promise_copies_keep_lists() {
   mount_fresh -o allow_other
   mkdir "$MNT/tree"
   acl_tree "$MNT/tree"
-  "$cowcp" -a "$MNT/tree" "$MNT/in.one.request"
-  has "$("$cowcp" -a --debug "$MNT/tree" "$MNT/told" 2>&1)" 'tree' "how cowcp copied"
+  has "$("$cowcp" -a --stats "$MNT/tree" "$MNT/in.one.request")" 'methods: clone-tree 1$' "how cowcp copied"
+  has "$("$cowcp" -a --debug "$MNT/tree" "$MNT/told" 2>&1)" "'$MNT/told': clone-tree \\([0-9]+ files" "how cowcp copied"
   "$cowcp" -a --method=clone "$MNT/tree" "$MNT/file.by.file" || "$cowcp" -a --reflink=never "$MNT/tree" "$MNT/file.by.file"
   cp -a "$MNT/tree" "$MNT/by.cp"
   (cd "$MNT" && tar --acls --xattrs -cf "$T/tree.tar" tree && mkdir by.tar && tar --acls --xattrs -C by.tar --strip-components=1 -xpf "$T/tree.tar")

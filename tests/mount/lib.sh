@@ -195,13 +195,13 @@ host_image() {
   local image=$WORK/image.$RANDOM$RANDOM
   truncate -s "$size" "$image"
   case $type in
-    ext4) mkfs.ext4 -q -F -m 0 "$image" ;;
+    ext2 | ext4) "mkfs.$type" -q -F -m 0 "$image" ;;
     xfs) mkfs.xfs -q "$image" ;;
     btrfs) mkfs.btrfs -q "$image" >/dev/null ;;
   esac
   mount -o "loop${options:+,$options}" "$image" "$dir" || skip "this kernel cannot mount $type"
   rm -f "$image"  # the mount keeps it
-  if [ "$type" = ext4 ]; then rmdir "$dir/lost+found"; fi
+  if [ "$type" != "${type#ext}" ]; then rmdir "$dir/lost+found"; fi
 }
 substitute_fresh() {
   mkdir -p "$T/sub"

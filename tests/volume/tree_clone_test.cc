@@ -325,6 +325,27 @@ TEST_F(UnfinishedTreeClones, LeaveNothingWhenAbandoned) {
   }
 }
 
+TEST_F(UnfinishedTreeClones, GiveBlocksOfAFileOfTwoNamesBackOnce) {
+  const InodeNumber directory = make_directory("e", tree_);
+  const InodeNumber file = make_file("one", directory);
+  write_text(file, std::string(50000, 'a'));
+  ASSERT_THAT(main().link(owner(), file, directory, "two"), IsOk());
+  ASSERT_THAT(main().link(owner(), file, directory, "three"), IsOk());
+  const std::uint64_t blocks = store().space().live_blocks;
+  auto made = clone(kArchive);
+  ASSERT_THAT(made->begin(), IsOk());
+  for (bool more = true; more;) {
+    const auto step = made->step();
+    ASSERT_THAT(step, IsOk());
+    more = *step;
+  }
+  ASSERT_THAT(made->abandon(), IsOk());
+  check_all();
+  EXPECT_EQ(store().space().live_blocks, blocks);
+  write_text(make_file("next"), std::string(200000, 'b'));
+  EXPECT_EQ(read_text(main(), file, 60000), std::string(50000, 'a'));
+}
+
 TEST_F(UnfinishedTreeClones, LeaveNothingAfterACrash) {
   const std::size_t before = inodes_in(kMainVolume);
   auto made = clone(kArchive);

@@ -175,6 +175,7 @@ class Parser {
   std::map<const CLI::Option*, Action> actions_;
   CommandLine line_;
   bool dereference_given_ = false;
+  bool backup_given_ = false;
 };
 
 void Parser::declare_what() {
@@ -217,13 +218,18 @@ void Parser::declare_existing() {
   flag("-f,--force", [&o](auto&) { o.force = true; });
   flag("-u,--update", [&o](auto&) { o.update = true; });
   flag("--remove-destination", [&o](auto&) { o.remove_destination = true; });
-  flag("-b", [&o](auto&) { o.backup = usual_backup(); });
-  with_optional("--backup", "", [&o](const std::string& word) {
-    o.backup = word.empty() ? usual_backup() : choose_backup(word, "backup type");
-  });
-  with_value("-S,--suffix", [&o](const std::string& suffix) {
+  // Without a word it is as an earlier word says.
+  const auto back_up = [this](const std::string& word) {
+    Backup& backup = line_.options.backup;
+    if (!word.empty()) backup = choose_backup(word, "backup type");
+    else if (!backup_given_) backup = usual_backup();
+    backup_given_ = true;
+  };
+  flag("-b", [=](auto&) { back_up(""); });
+  with_optional("--backup", "", back_up);
+  with_value("-S,--suffix", [=, &o](const std::string& suffix) {
     o.backup_suffix = suffix;
-    if (o.backup == Backup::kNone) o.backup = usual_backup();
+    back_up("");
   });
   with_value("-t,--target-directory", [&o](const std::string& directory) {
     if (o.has_target_directory) throw BadValue{"multiple target directories specified"};
@@ -236,7 +242,7 @@ void Parser::declare_existing() {
 void Parser::declare_ours() {
   CopyOptions& o = line_.options;
   flag("-v,--verbose", [&o](auto&) { o.verbose = true; });
-  flag("--debug", [&o](auto&) { o.debug = o.verbose = true; });
+  flag("--debug", [&o](auto&) { o.debug = true; });
   flag("--json", [&o](auto&) { o.json = true; });
   flag("--stats", [&o](auto&) { o.stats = true; });
   flag("--sync", [&o](auto&) { o.sync = true; });
@@ -258,7 +264,7 @@ void Parser::finish() {
   CopyOptions& o = line_.options;
   if (o.hard_link && o.symbolic_link) throw BadValue{"cannot make both hard and symbolic links"};
   if (o.interactive == Interactive::kNeverOverwrite) o.update = false;
-  if (o.backup != Backup::kNone && o.interactive == Interactive::kNeverOverwrite) {
+  if (backup_given_ && o.interactive == Interactive::kNeverOverwrite) {
     throw BadValue{"options --backup and --no-clobber are mutually exclusive"};
   }
   if (o.reflink == When::kAlways && o.sparse != When::kAuto) {

@@ -26,6 +26,25 @@ std::string name_in_directory(const std::string& source) {
   return name == ".." ? "." : name;
 }
 
+/// Brings the counters up to what a tree clone has done, or back.
+class TreeCounting {
+ public:
+  explicit TreeCounting(Counters& counters) : counters_(counters) {}
+
+  void update(const TreeCloneProgress& progress) {
+    counters_.files += progress.files - counted_.files;
+    counters_.directories += progress.directories - counted_.directories;
+    counters_.others += progress.others() - counted_.others();
+    counters_.shared += progress.shared_bytes - counted_.shared_bytes;
+    counters_.holes += progress.hole_bytes - counted_.hole_bytes;
+    counted_ = progress;
+  }
+
+ private:
+  Counters& counters_;
+  TreeCloneProgress counted_;
+};
+
 unsigned jobs_for(const CopyOptions& options) {
   if (options.interactive == Interactive::kAsk) return 1;  // questions come one at a time
   return options.jobs == 0 ? 1 : options.jobs;
@@ -134,12 +153,15 @@ bool Copier::copy_operand_to(const std::string& source, const Place& target) {
 
 /// The daemon's tree clone where the options allow it; false: the walk has to do it.
 bool Copier::try_tree_clone(const Entry& entry) {
-  TreeCloneRequest request{entry.source, entry.target, sole_source_};
-  const TreeCloneResult result = clone_tree(options_, request);
+  const TreeCloneRequest request{entry.source, entry.target, sole_source_};
+  TreeCounting counting(report_.counters());
+  const TreeCloneResult result = clone_tree(
+      options_, request, [&](const TreeCloneProgress& progress) { counting.update(progress); });
   if (result.done) {
-    report_.tree_done(entry.source.shown, entry.target.shown, result.inodes, result.bytes);
+    report_.tree_done(entry.source.shown, entry.target.shown, result.progress);
     return true;
   }
+  counting.update({});
   if (!result.why.empty())
     report_.note(fmt::format("{}: no clone-tree ({})", quote(entry.source.shown), result.why));
   return false;

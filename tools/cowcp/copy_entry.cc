@@ -79,6 +79,12 @@ Copier::Verdict Copier::look_at_source(Item& item) {
 }
 
 Copier::Verdict Copier::look_at_target(Item& item) {
+  // Nothing of ours is in a directory that was just made; a stranger's is an error, as for cp. (The
+  // look-up costs as much as a file without a name: docs/copying.md.)
+  if (item.entry.parent != nullptr && item.entry.parent->is_new) {
+    item.is_new = true;
+    return Verdict::kGoOn;
+  }
   auto status = stat_place(item.target, Follow::kNo);
   const bool is_link = status && S_ISLNK(status->st_mode);
   if (is_link && !looks_at_the_name_itself(options_, item.status.st_mode)) {
@@ -112,7 +118,7 @@ Copier::Verdict Copier::link_to_earlier(Item& item) {
   earlier = copied_.find_or_note(id, here);
   item.noted = !earlier;
   if (!earlier) return Verdict::kGoOn;
-  if (!make_link_to(item, earlier->place, options_.verbose, Follow::kNo)) {
+  if (!make_link_to(item, earlier->place, options_.names_each(), Follow::kNo)) {
     if (item.backup) undo_backup(item);
     return Verdict::kFailed;
   }

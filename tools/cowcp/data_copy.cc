@@ -6,16 +6,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
+#include <vector>
 
 #include "lib/api/ioctl.h"
-#include "tools/cowcp/page_cache.h"
 
 namespace cowfs {
 namespace {
 
 constexpr std::uint64_t kUntilTheEnd = ~std::uint64_t{0};
-constexpr std::size_t kStatBlock = 512;  // what st_blocks counts
+constexpr std::size_t kStatBlock = 512;                        // what st_blocks counts
+constexpr std::uint64_t kSharedStep = std::uint64_t{1} << 30;  // of one call
 
 bool cannot_here(int error_number) {
   switch (error_number) {
@@ -73,6 +73,11 @@ class Segments {
 
 std::uint64_t size_of(const struct stat& status) {
   return S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+bool has_size(int fd, std::uint64_t size) {
+  const auto now = stat_fd(fd);
+  return now && size_of(*now) == size;
 }
 
 /// Ranges of zeros that end and begin on blocks become holes where asked.
@@ -184,7 +189,7 @@ DataResult<bool> DataCopier::clone_in_cowfs(const DataEnds& ends, DataDone& done
   std::atomic<std::uint64_t> not_copied = 0;
   if (ends.to_status.st_size > 0 && ::ftruncate(ends.to, 0) != 0)
     return data_error(DataFailure::kWrite, errno);
-  const auto shared = copy_by_range(ends, 0, size, not_copied);
+  const auto shared = copy_by_range(ends, 0, size, {not_copied});
   if (!shared) return data_error(DataFailure::kClone, shared.error().number);
   if (*shared < size && ::ftruncate(ends.to, static_cast<off_t>(*shared)) != 0) {
     return data_error(DataFailure::kWrite, errno);
@@ -215,9 +220,12 @@ Method DataCopier::real_method(const DataEnds& ends, DataDone& done) const {
 
 DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
   const std::uint64_t size = size_of(ends.from_status);
-  const bool sparse = options_.sparse == When::kAuto &&
+  const bool sparse = options_.sparse != When::kNever &&
                       static_cast<std::uint64_t>(ends.from_status.st_blocks) < size / kStatBlock;
   const bool make_holes = options_.sparse == When::kAlways && S_ISREG(ends.to_status.st_mode);
+  const CopyMeter meter{counters_.copied, &pages_};
+  pages_.expect(
+      std::min(size, static_cast<std::uint64_t>(ends.from_status.st_blocks) * kStatBlock));
   done.method = real_method(ends, done);
   Segments segments(ends.from, size, sparse);
   std::uint64_t end = 0;  // of what was copied
@@ -225,10 +233,9 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
   for (Segment segment = segments.next(); segment.begin < segment.end; segment = segments.next()) {
     const std::uint64_t length = segment.end - segment.begin;
     DataResult<std::uint64_t> copied = 0;
-    if (done.method == Method::kMmap)
-      copied = copy_by_mapping(ends, segment.begin, length, counters_.copied);
+    if (done.method == Method::kMmap) copied = copy_by_mapping(ends, segment.begin, length, meter);
     if (done.method == Method::kCopyRange)
-      copied = copy_by_range(ends, segment.begin, length, counters_.copied);
+      copied = copy_by_range(ends, segment.begin, length, meter);
     const bool refused =
         !copied && copied.error().what == DataFailure::kCopy && cannot_here(copied.error().number);
     // The kernel gives nothing where a file's size is made up, as in /proc.
@@ -237,7 +244,7 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
         done.why = std::string(method_name(done.method)) + " is not possible here";
       }
       done.method = Method::kReadWrite;
-      copied = copy_by_reading(ends, segment.begin, length, make_holes, counters_.copied);
+      copied = copy_by_reading(ends, segment.begin, length, make_holes, meter);
     }
     if (!copied) return std::unexpected(copied.error());
     done.copied += *copied;
@@ -245,10 +252,13 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
     ended_early = *copied < length;
     if (ended_early) break;
   }
-  if (!ended_early && end < size) end = size;  // a hole is the last
-  // What came to it since it was looked at, or was never in its size.
-  if (!ended_early) {
-    const auto more = copy_by_reading(ends, end, kUntilTheEnd, make_holes, counters_.copied);
+  const bool last_is_hole = !ended_early && end < size;
+  if (last_is_hole) end = size;
+  // What came to it since it was looked at, or was never in its size. A file that ends in a hole is
+  // not read for that, as by cp: its time of access stays.
+  const bool all_there = last_is_hole && has_size(ends.from, size);
+  if (!ended_early && !all_there) {
+    const auto more = copy_by_reading(ends, end, kUntilTheEnd, make_holes, meter);
     if (!more) return std::unexpected(more.error());
     done.copied += *more;
     end += *more;
@@ -263,45 +273,42 @@ DataResult<void> DataCopier::copy(const DataEnds& ends, DataDone& done) {
 }
 
 DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset,
-                                        std::uint64_t length,
-                                        std::atomic<std::uint64_t>& progress) {
-  constexpr std::uint64_t kStep = std::uint64_t{1} << 30;
+                                        std::uint64_t length, const CopyMeter& meter) {
+  const std::uint64_t step = meter.pages == nullptr ? kSharedStep : meter.pages->batch_bytes();
   loff_t from = static_cast<loff_t>(offset);
   loff_t to = from;
   std::uint64_t done = 0;
   while (done < length) {
     const ssize_t copied =
-        ::copy_file_range(ends.from, &from, ends.to, &to, std::min(length - done, kStep), 0);
+        ::copy_file_range(ends.from, &from, ends.to, &to, std::min(length - done, step), 0);
     if (copied < 0 && errno == EINTR) continue;
     if (copied < 0) return data_error(done == 0 ? DataFailure::kCopy : DataFailure::kWrite, errno);
     if (copied == 0) break;
+    meter.copied(ends, offset + done, static_cast<std::uint64_t>(copied));
     done += static_cast<std::uint64_t>(copied);
-    progress += static_cast<std::uint64_t>(copied);
   }
   return done;
 }
 
 DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset,
                                           std::uint64_t length, bool make_holes,
-                                          std::atomic<std::uint64_t>& progress) {
-  constexpr std::size_t kBufferBytes = std::size_t{256}
-                                       << 10;  // not yet measured against other sizes
-  static thread_local const std::unique_ptr<std::byte[]> buffer(new std::byte[kBufferBytes]);
-  PageDropper dropper(ends, offset, length);
+                                          const CopyMeter& meter, std::size_t buffer_bytes) {
+  static thread_local std::vector<std::byte> buffer;
+  if (buffer.size() < buffer_bytes) buffer.resize(buffer_bytes);
   std::uint64_t done = 0;
   while (done < length) {
     const std::size_t wanted =
-        static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, length - done));
-    const ssize_t got = read_some(ends.from, buffer.get(), wanted, offset + done);
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer_bytes, length - done));
+    const ssize_t got = read_some(ends.from, buffer.data(), wanted, offset + done);
     if (got < 0) return data_error(DataFailure::kRead, errno);
     if (got == 0) break;
     const auto size = static_cast<std::size_t>(got);
-    const auto written = make_holes ? write_around_zeros(ends.to, buffer.get(), size, offset + done)
-                                    : write_all(ends.to, buffer.get(), size, offset + done);
+    const auto written = make_holes
+                             ? write_around_zeros(ends.to, buffer.data(), size, offset + done)
+                             : write_all(ends.to, buffer.data(), size, offset + done);
     if (!written) return std::unexpected(written.error());
+    meter.copied(ends, offset + done, size);
     done += size;
-    progress += size;
-    dropper.done_until(offset + done);
   }
   return done;
 }

@@ -15,6 +15,7 @@
 
 #include "lib/base/mutex.h"
 #include "tools/cowcp/options.h"
+#include "tools/cowcp/page_cache.h"
 #include "tools/cowcp/report.h"
 #include "tools/cowcp/user_files.h"
 
@@ -48,8 +49,9 @@ enum class Sharing { kUnknown, kNone, kIoctl, kCowfs };
 
 class DataCopier {
  public:
-  DataCopier(const CopyOptions& options, Counters& counters)
-      : options_(options), counters_(counters) {}
+  DataCopier(const CopyOptions& options, Counters& counters,
+             PageDropper::Limits limits = PageDropper::usual_limits())
+      : options_(options), counters_(counters), pages_(limits) {}
 
   /// Shares the source's blocks with a target that may have content, which stays as it was on
   /// failure. Nothing where the two files cannot share, or must not; `why` then says so.
@@ -70,20 +72,40 @@ class DataCopier {
   Counters& counters_;
   Mutex mutex_;
   std::map<dev_t, Sharing> sharing_ COWFS_GUARDED_BY(mutex_);
+  PageDropper pages_;
+};
+
+/// Is told of each piece as it has been copied.
+struct CopyMeter {
+  std::atomic<std::uint64_t>& bytes;
+  PageDropper* pages = nullptr;  // null: nothing went through the page cache
+
+  void copied(const DataEnds& ends, std::uint64_t offset, std::uint64_t size) const {
+    bytes += size;
+    if (pages != nullptr) pages->copied(ends, offset, size);
+  }
 };
 
 // The real methods. Each copies [offset, offset + length) to the same place of the target and
 // returns how many bytes there were (fewer: the source ended), or kCopy with an errno that says
-// that it cannot be used here, before it wrote anything. `progress` grows as they go.
+// that it cannot be used here, before it wrote anything.
 
 DataResult<std::uint64_t> copy_by_range(const DataEnds& ends, std::uint64_t offset,
-                                        std::uint64_t length, std::atomic<std::uint64_t>& progress);
+                                        std::uint64_t length, const CopyMeter& meter);
+
+inline constexpr std::size_t kReadBufferBytes = std::size_t{256} << 10;
+
 DataResult<std::uint64_t> copy_by_reading(const DataEnds& ends, std::uint64_t offset,
                                           std::uint64_t length, bool make_holes,
-                                          std::atomic<std::uint64_t>& progress);
+                                          const CopyMeter& meter,
+                                          std::size_t buffer_bytes = kReadBufferBytes);
+
+/// How much of both files is mapped at a time: a multiple of the page size (docs/copying.md).
+inline constexpr std::uint64_t kMappedWindowBytes = std::uint64_t{8} << 20;
+
 /// mapped_copy.cc. kShrunk where the source was truncated meanwhile.
 DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset,
-                                          std::uint64_t length,
-                                          std::atomic<std::uint64_t>& progress);
+                                          std::uint64_t length, const CopyMeter& meter,
+                                          std::uint64_t window_bytes = kMappedWindowBytes);
 
 }  // namespace cowfs

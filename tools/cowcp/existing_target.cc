@@ -131,8 +131,8 @@ Copier::Verdict Copier::check_newer(Item& item) {
   const auto earlier =
       copied_.find_or_note(id_of(item.status), {item.target, item.entry.target_directory});
   if (!earlier) return Verdict::kDone;
-  return make_link_to(item, earlier->place, options_.verbose, Follow::kNo) ? Verdict::kDone
-                                                                           : Verdict::kFailed;
+  return make_link_to(item, earlier->place, options_.names_each(), Follow::kNo) ? Verdict::kDone
+                                                                                : Verdict::kFailed;
 }
 
 bool Copier::may_overwrite(const Item& item) {

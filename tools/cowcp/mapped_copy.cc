@@ -5,7 +5,8 @@
 //   mmap, memcpy, munmap for each window
 //
 // Windows bound the address space and the page tables, and let pages be dropped behind
-// (page_cache.h).
+// (page_cache.h). A source that shrinks below a window is SIGBUS, but not within its last page,
+// which reads as zeros behind the end: hence a look at its size after each window.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,14 +14,10 @@
 #include <cerrno>
 
 #include "tools/cowcp/data_copy.h"
-#include "tools/cowcp/page_cache.h"
 #include "tools/cowcp/sigbus_guard.h"
 
 namespace cowfs {
 namespace {
-
-constexpr std::uint64_t kWindowBytes = std::uint64_t{8}
-                                       << 20;  // not yet measured against other sizes
 
 class Mapping {
  public:
@@ -51,6 +48,11 @@ DataResult<void> reserve(int fd, std::uint64_t offset, std::uint64_t length) {
   return {};
 }
 
+bool shrunk_below(int fd, std::uint64_t end) {
+  const auto now = stat_fd(fd);
+  return now && static_cast<std::uint64_t>(now->st_size) < end;
+}
+
 DataResult<void> copy_window(const DataEnds& ends, std::uint64_t offset, std::size_t size) {
   const std::uint64_t page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t begin = offset / page * page;
@@ -61,10 +63,11 @@ DataResult<void> copy_window(const DataEnds& ends, std::uint64_t offset, std::si
   if (!to.valid()) return data_error(DataFailure::kCopy, errno == ENODEV ? EOPNOTSUPP : errno);
   from.advise(MADV_SEQUENTIAL);
   switch (copy_guarded(to.at(lead), from.at(lead), size)) {
-    case GuardedCopy::kDone: return {};
+    case GuardedCopy::kDone:
+      if (shrunk_below(ends.from, offset + size)) return data_error(DataFailure::kShrunk, EIO);
+      return {};
     case GuardedCopy::kSourceFailed: {
-      const auto now = stat_fd(ends.from);
-      const bool shrunk = now && static_cast<std::uint64_t>(now->st_size) < offset + size;
+      const bool shrunk = shrunk_below(ends.from, offset + size);
       return data_error(shrunk ? DataFailure::kShrunk : DataFailure::kRead, EIO);
     }
     case GuardedCopy::kTargetFailed: return data_error(DataFailure::kWrite, ENOSPC);
@@ -75,14 +78,13 @@ DataResult<void> copy_window(const DataEnds& ends, std::uint64_t offset, std::si
 }  // namespace
 
 DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t offset,
-                                          std::uint64_t length,
-                                          std::atomic<std::uint64_t>& progress) {
+                                          std::uint64_t length, const CopyMeter& meter,
+                                          std::uint64_t window_bytes) {
   if (const auto reserved = reserve(ends.to, offset, length); !reserved)
     return std::unexpected(reserved.error());
-  PageDropper dropper(ends, offset, length);
   for (std::uint64_t done = 0; done < length;) {
     const std::uint64_t step =
-        std::min(length - done, kWindowBytes - (offset + done) % kWindowBytes);
+        std::min(length - done, window_bytes - (offset + done) % window_bytes);
     const auto copied = copy_window(ends, offset + done, static_cast<std::size_t>(step));
     if (!copied && done == 0) return std::unexpected(copied.error());
     if (!copied) {
@@ -90,9 +92,8 @@ DataResult<std::uint64_t> copy_by_mapping(const DataEnds& ends, std::uint64_t of
       const bool began = copied.error().what == DataFailure::kCopy;
       return data_error(began ? DataFailure::kWrite : copied.error().what, copied.error().number);
     }
+    meter.copied(ends, offset + done, step);
     done += step;
-    progress += step;
-    dropper.done_until(offset + done);
   }
   return length;
 }

@@ -64,6 +64,8 @@ struct CopyOptions {
 
   /// Special files are read like ordinary ones, as cp does without -r.
   bool copy_as_regular() const { return !recursive; }
+  /// Each copy is told. (A tree clone is one: --debug takes it, -v asks for cp's lines and does not.)
+  bool names_each() const { return verbose || debug; }
 };
 
 }  // namespace cowfs

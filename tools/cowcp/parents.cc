@@ -28,7 +28,7 @@ bool Copier::make_parent(MadeParent& parent) {
   if (::mkdirat(parent.target.directory, parent.target.name.c_str(),
                 (status->st_mode & 0700) | 0700) == 0) {
     parent.is_new = true;
-    if (options_.verbose)
+    if (options_.names_each())
       report_.line(fmt::format("{} -> {}", parent.source.shown, parent.target.shown));
   } else if (errno != EEXIST) {
     return fail(fmt::format("cannot make directory {}", quote(parent.target.shown)), errno);

@@ -66,7 +66,7 @@ Progress::Progress(const CopyOptions& options, Report& report, std::vector<std::
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const bool shown =
       options.progress == When::kAlways ||
-      (options.progress == When::kAuto && terminal && !options.verbose && !options.json);
+      (options.progress == When::kAuto && terminal && !options.names_each() && !options.json);
   if (!shown) return;
   const char* no_color = std::getenv("NO_COLOR");
   color_ = terminal && (no_color == nullptr || *no_color == '\0');

@@ -53,14 +53,14 @@ void Report::error(const std::string& text, int error_number) {
 void Report::warning(const std::string& text, int error_number) { say(text, error_number); }
 
 void Report::copying(std::string_view source, std::string_view target, std::string_view backup) {
-  if (!options_.verbose) return;
+  if (!options_.names_each()) return;
   std::string text = fmt::format("{} -> {}", quote(source), quote(target));
   if (!backup.empty()) text += fmt::format(" (backup: {})", quote(backup));
   write_out(text + "\n");
 }
 
 void Report::line(const std::string& text) {
-  if (options_.verbose) write_out(text + "\n");
+  if (options_.names_each()) write_out(text + "\n");
 }
 
 void Report::note(const std::string& text) {
@@ -102,21 +102,26 @@ void Report::entry_done(std::string_view kind, std::string_view source, std::str
   write_out(answer.dump() + "\n");
 }
 
-void Report::tree_done(std::string_view source, std::string_view target, std::uint64_t inodes,
-                       std::uint64_t bytes) {
-  counters_.shared += bytes;
-  counters_.files += inodes;
+void Report::tree_done(std::string_view source, std::string_view target,
+                       const TreeCloneProgress& progress) {
   {
     const MutexLock lock(mutex_);
     ++methods_[Method::kCloneTree];
   }
+  copying(source, target, {});
+  note(fmt::format("{}: {} ({} files, {} directories, {} others)", quote(target),
+                   method_name(Method::kCloneTree), progress.files, progress.directories,
+                   progress.others()));
   if (!options_.json) return;
   Json answer{{"type", "tree"}};
   set_bytes(answer, "source", source);
   set_bytes(answer, "target", target);
   answer["method"] = method_name(Method::kCloneTree);
-  answer["inodes"] = inodes;
-  answer["shared_bytes"] = bytes;
+  answer["inodes"] = progress.inodes;
+  answer["files"] = progress.files;
+  answer["directories"] = progress.directories;
+  answer["shared_bytes"] = progress.shared_bytes;
+  answer["hole_bytes"] = progress.hole_bytes;
   write_out(answer.dump() + "\n");
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/base/mutex.h"
 #include "tools/cowcp/options.h"
+#include "tools/cowcp/tree_clone.h"
 
 namespace cowfs {
 
@@ -53,8 +54,9 @@ class Report {
   // What was done; for --debug, --json and --stats.
   void file_done(std::string_view source, std::string_view target, const DataDone& done);
   void entry_done(std::string_view kind, std::string_view source, std::string_view target);
-  void tree_done(std::string_view source, std::string_view target, std::uint64_t inodes,
-                 std::uint64_t bytes);
+  /// A tree clone, whose counters have been kept up while it went on.
+  void tree_done(std::string_view source, std::string_view target,
+                 const TreeCloneProgress& progress);
   /// A method that was not used for something as a whole (--debug).
   void note(const std::string& text);
 

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -84,27 +85,72 @@ std::uint32_t preserve_flags(const Preserve& preserve) {
          (preserve.attributes ? api::kPreserveAttributes : 0U);
 }
 
-/// Asks until the job has ended. A signal that ends this program closes the descriptor, and with it
-/// the job.
-TreeCloneResult wait_for_end(int directory) {
+constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP};
+
+// A signal handler has nothing else to write to.
+volatile std::sig_atomic_t noted_signal = 0;
+
+/// While it lives, the first signal that would end this program is only noted; the second one of
+/// its kind ends it.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    noted_signal = 0;
+    for (std::size_t i = 0; i < before_.size(); ++i) {
+      struct sigaction held{};
+      held.sa_handler = [](int signal) { noted_signal = signal; };
+      held.sa_flags = SA_RESETHAND;
+      ::sigaction(kEndingSignals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(kEndingSignals[i], &held, nullptr);
+    }
+  }
+  ~HeldSignals() {
+    for (std::size_t i = 0; i < before_.size(); ++i)
+      ::sigaction(kEndingSignals[i], &before_[i], nullptr);
+    if (noted_signal != 0) ::raise(noted_signal);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+
+  bool noted() const { return noted_signal != 0; }
+
+ private:
+  std::array<struct sigaction, kEndingSignals.size()> before_{};
+};
+
+/// Asks until the job has ended.
+TreeCloneResult wait_for_end(int directory, const TreeCloneWatch& watch) {
   using std::chrono::milliseconds;
+  const HeldSignals signals;
+  bool cancelled = false;
   for (milliseconds pause{1};; pause = std::min(pause * 2, milliseconds{20})) {
+    if (signals.noted() && !cancelled) {
+      api::CancelTreeClone cancel;
+      cancelled = true;
+      if (::ioctl(directory, api::kIoctlCancelTreeClone, &cancel) != 0)
+        return not_done(std::strerror(errno));
+    }
     api::PollTreeClone request;
     if (::ioctl(directory, api::kIoctlPollTreeClone, &request) != 0)
       return not_done(std::strerror(errno));
-    if (request.state == api::raw(api::TreeCloneState::kDone)) {
-      return {.done = true, .why = {}, .inodes = request.inodes, .bytes = request.shared_bytes};
-    }
-    if (request.state != api::raw(api::TreeCloneState::kRunning)) {
+    const TreeCloneProgress progress{.inodes = request.inodes,
+                                     .files = request.files,
+                                     .directories = request.directories,
+                                     .shared_bytes = request.shared_bytes,
+                                     .hole_bytes = request.hole_bytes};
+    watch(progress);
+    if (request.state == api::raw(api::TreeCloneState::kDone))
+      return {.done = true, .why = {}, .progress = progress};
+    if (request.state != api::raw(api::TreeCloneState::kRunning))
       return not_done(std::strerror(static_cast<int>(request.error)));
-    }
     std::this_thread::sleep_for(pause);
   }
 }
 
 }  // namespace
 
-TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& request) {
+TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& request,
+                           const TreeCloneWatch& watch) {
   if (!options.recursive) return {};
   const auto status = stat_place(
       request.source, options.dereference == Dereference::kNever ? Follow::kNo : Follow::kYes);
@@ -131,7 +177,7 @@ TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& r
     return not_done("the name is too long");
   if (::ioctl(directory->get(), api::kIoctlStartTreeClone, &start) != 0)
     return not_done(std::strerror(errno));
-  return wait_for_end(directory->get());
+  return wait_for_end(directory->get(), watch);
 }
 
 }  // namespace cowfs
