@@ -110,12 +110,12 @@ promise_damaged_nodes_cost_only_what_is_told() {
   unmount
   for i in 3 9 14; do break_bytes "$STORE/nodes/0000000000000000" $((i * 4096 + 300)); done
   # Until something cannot be found out from the rest.
-  for i in $(seq 16 200); do
+  for i in $(seq 4 8) $(seq 10 13) $(seq 15 30); do
     break_bytes "$STORE/nodes/0000000000000000" $((i * 4096 + 300))
     "$FSCK" -fn --json "$STORE" >check.json || true
     ! grep -q '"loss"' check.json || break
   done
-  at_most 199 "$i" "nodes that were damaged"
+  at_most 29 "$i" "nodes that were damaged"
   store_digest before
   exit_code 4 "$FSCK" -fn "$STORE"
   store_digest after
