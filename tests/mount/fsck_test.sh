@@ -217,7 +217,7 @@ promise_a_mounted_store_is_scrubbed_while_files_are_overwritten() {
   "$COWSNAP" sync "$MNT"
   overwrite "$MNT/busy" &
   worker=$!
-  for i in $(seq "$(long && echo 60 || echo 6)"); do
+  for i in $(seq "$(long && echo 200 || echo 20)"); do
     "$FSCK" -n --scrub "$STORE" >said || { cat said; fail "a false alarm in scrub $i"; }
     [ "$i" != 3 ] || snapshot s
   done
