@@ -124,7 +124,7 @@ TEST_F(HeldCheckpoint, IsScrubbedThoughBlocksAreOverwrittenInPlace) {
   EXPECT_EQ(asked, 0u);
 
   // In place; in place and then damaged; damaged and not changed; given to somebody else.
-  for (const std::uint64_t block : {3, 4, 9}) write(block, 'b');
+  for (const unsigned block : {3U, 4U, 9U}) write(block, 'b');
   const auto place = [&](std::uint64_t block) {
     const auto found = main.locate(file->inode, block);
     EXPECT_THAT(found, IsOk());
@@ -132,7 +132,7 @@ TEST_F(HeldCheckpoint, IsScrubbedThoughBlocksAreOverwrittenInPlace) {
   };
   const ArrayName object{ArrayKind::kObject, raw(main.locate(file->inode, 0)->object)};
   std::mt19937_64 random(1);
-  for (const std::uint64_t block : {4, 7}) damage(*storage_, object, place(block) + 5, 1, random);
+  for (const unsigned block : {4U, 7U}) damage(*storage_, object, place(block) + 5, 1, random);
   const auto busy = check_held_checkpoint(*storage_, held->superblock, options);
   ASSERT_THAT(busy, IsOk());
   EXPECT_GE(asked, 4u);
