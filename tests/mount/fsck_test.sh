@@ -189,9 +189,9 @@ promise_the_exit_code_says_what_is_left() {
 # own_object FILE: the host file that holds its blocks at equal offsets.
 own_object() {
   local object
-  for object in $(find "$STORE/objects" -type f -size +1M); do
+  while read -r object; do
     ! cmp -s -n 65536 "$1" "$object" || { echo "$object"; return; }
-  done
+  done < <(find "$STORE/objects" -type f -size +1M)
   fail "no object of $1"
 }
 
