@@ -18,7 +18,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 # Checks stay on in optimized builds: NDEBUG is never defined.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
-set(CMAKE_CXX_FLAGS_SANITIZED "-O1 -g1" CACHE STRING "Flags of the build type of the sanitizer presets")
+# Not in the cache: there CMake has it already, empty, because a preset chose the build type.
+set(CMAKE_CXX_FLAGS_SANITIZED "-O1 -g1")
 
 find_program(COWFS_CCACHE ccache)
 if(COWFS_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

@@ -105,7 +105,7 @@ endif()
 # Fuzz targets: with libFuzzer a program each; else one gtest binary that feeds them with what was kept (tests/fuzz/target.h).
 file(GLOB fuzz_targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cc")
 set(fuzz_support "${CMAKE_SOURCE_DIR}/tests/fuzz/sample_store.cc" "${CMAKE_SOURCE_DIR}/tests/fuzz/exercise.cc"
-  "${CMAKE_SOURCE_DIR}/tests/fuzz/seeds.cc")
+  "${CMAKE_SOURCE_DIR}/tests/fuzz/changed_store.cc" "${CMAKE_SOURCE_DIR}/tests/fuzz/seeds.cc")
 if(COWFS_SANITIZE MATCHES "fuzzer")
   add_library(cowfs_fuzz_support STATIC ${fuzz_support})
   target_link_libraries(cowfs_fuzz_support PUBLIC cowfs_fs ${layers} cowfs_options)

@@ -222,6 +222,35 @@ void answer(const Question& question, api::HoldCheckpoint& request) {
   reply_filled(question.request, request);
 }
 
+api::BlockState state_of(BlockState state) {
+  switch (state) {
+    case BlockState::kWhole: return api::BlockState::kWhole;
+    case BlockState::kDamaged: return api::BlockState::kDamaged;
+    case BlockState::kElsewhere: return api::BlockState::kElsewhere;
+  }
+  return api::BlockState::kElsewhere;
+}
+
+/// The file is named by number: hence for the owner alone, who may read the store anyway.
+void answer(const Question& question, api::VerifyBlock& request) {
+  const Result<void> allowed = question.mount().check_owner(context_of(question.request));
+  if (!allowed) return reply_error(question.request, allowed.error());
+  if (request.volume >= api::kVolumeIdLimit || request.inode >= kInodeLimit)
+    return reply_error(question.request, ErrorCode::kInvalidArgument);
+  auto state = [&]() -> Result<BlockState> {
+    COWFS_ASSIGN(const auto volume, question.mount().volume(VolumeId{request.volume}));
+    return volume->verify_block(InodeNumber{request.inode}, request.file_block,
+                                ObjectNumber{request.object}, request.object_block);
+  }();
+  const bool gone = !state && (state.error().code == ErrorCode::kNotFound ||
+                               state.error().code == ErrorCode::kStale ||
+                               state.error().code == ErrorCode::kIsDirectory ||
+                               state.error().code == ErrorCode::kInvalidArgument);
+  if (!state && !gone) return reply_error(question.request, state.error());
+  request.state = api::raw(state_of(state.value_or(BlockState::kElsewhere)));
+  reply_filled(question.request, request);
+}
+
 template <typename Request>
 void decode(const Question& question, const void* in, std::size_t in_size, std::size_t out_size) {
   auto request = std::make_unique<Request>();
@@ -262,6 +291,7 @@ void ioctl(fuse_req_t request, fuse_ino_t node, unsigned command, void*, fuse_fi
       return decode<api::CancelTreeClone>(question, in, in_size, out_size);
     case api::kIoctlHoldCheckpoint:
       return decode<api::HoldCheckpoint>(question, in, in_size, out_size);
+    case api::kIoctlVerifyBlock: return decode<api::VerifyBlock>(question, in, in_size, out_size);
     default: fuse_reply_err(request, ENOTTY);
   }
 }

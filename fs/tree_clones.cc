@@ -15,8 +15,6 @@
 namespace cowfs {
 namespace {
 
-constexpr std::chrono::seconds kOfferLifetime{30};
-constexpr std::size_t kMostOffers = 1024;
 constexpr std::size_t kMostJobs = 8;
 
 }  // namespace
@@ -62,22 +60,14 @@ Result<TreeClones::Token> TreeClones::offer(fuse_req_t request, std::uint64_t no
   Token token{};
   if (::getrandom(token.data(), token.size(), 0) != static_cast<ssize_t>(token.size()))
     return fail(ErrorCode::kIo);
-  const auto time = std::chrono::steady_clock::now();
   const MutexLock lock(mutex_);
-  std::erase_if(offers_, [&](const auto& each) { return each.second.until < time; });
-  if (offers_.size() >= kMostOffers) return fail(ErrorCode::kBusy);
-  offers_[token] = {node, fuse_req_ctx(request)->uid, time + kOfferLifetime};
+  COWFS_TRY(offers_.add(token, node, fuse_req_ctx(request)->uid, std::chrono::steady_clock::now()));
   return token;
 }
 
-Result<TreeClones::Offer> TreeClones::take_offer(const Token& token, uid_t uid) {
+Result<std::uint64_t> TreeClones::take_offer(const Token& token, uid_t uid) {
   const MutexLock lock(mutex_);
-  const auto found = offers_.find(token);
-  if (found == offers_.end() || found->second.uid != uid) return fail(ErrorCode::kAccessDenied);
-  const Offer offer = found->second;
-  offers_.erase(found);
-  if (offer.until < std::chrono::steady_clock::now()) return fail(ErrorCode::kAccessDenied);
-  return offer;
+  return offers_.take(token, uid, std::chrono::steady_clock::now());
 }
 
 Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint64_t handle,
@@ -85,7 +75,7 @@ Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint
                                const TreeClonePolicy& policy) {
   Mount& mount = Mount::of(request);
   join_ended();
-  COWFS_ASSIGN(const Offer offer, take_offer(token, fuse_req_ctx(request)->uid));
+  COWFS_ASSIGN(const std::uint64_t offered, take_offer(token, fuse_req_ctx(request)->uid));
   if (handle == 0) return fail(ErrorCode::kNotDirectory);
   if (mount.settings().read_only) return fail(ErrorCode::kReadOnly);
   if (mount.settings().snapshot_directories && name == kSnapshotDirectoryName) {
@@ -93,7 +83,7 @@ Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint
   }
   if (mount.is_virtual(node)) return fail(ErrorCode::kNotPermitted);
   COWFS_ASSIGN(const Caller caller, caller_of(request));
-  const Place source = mount.nodes().place_of(offer.node);
+  const Place source = mount.nodes().place_of(offered);
   const Place target = mount.nodes().place_of(node);
   COWFS_ASSIGN(auto from, mount.volume(source.volume));
   COWFS_ASSIGN(auto to, mount.volume(target.volume));

@@ -15,17 +15,15 @@
 // Locks: one, a leaf, around tables; not held while anything is done.
 #pragma once
 
-#include <array>
 #include <atomic>
-#include <chrono>
 #include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "fs/fuse_compat.h"
 #include "fs/page_sweep.h"
+#include "fs/tree_offers.h"
 #include "lib/base/mutex.h"
 #include "lib/volume/tree_clone.h"
 
@@ -33,7 +31,7 @@ namespace cowfs {
 
 class TreeClones {
  public:
-  using Token = std::array<std::uint8_t, 16>;
+  using Token = TreeOffers::Token;
 
   struct Progress {
     bool running = false;
@@ -66,14 +64,9 @@ class TreeClones {
   Result<void> cancel(std::uint64_t handle);
 
  private:
-  struct Offer {
-    std::uint64_t node = 0;
-    uid_t uid = 0;
-    std::chrono::steady_clock::time_point until;
-  };
   struct Job;
 
-  Result<Offer> take_offer(const Token& token, uid_t uid);
+  Result<std::uint64_t> take_offer(const Token& token, uid_t uid);
   void run(Job& job, const std::stop_token& stop);
   static Result<void> copy(Job& job, const std::stop_token& stop);
   void join_ended();
@@ -82,7 +75,7 @@ class TreeClones {
   fuse_session* session_ = nullptr;
   std::atomic<std::uint64_t> handles_ = 0;
   Mutex mutex_;
-  std::map<Token, Offer> offers_ COWFS_GUARDED_BY(mutex_);
+  TreeOffers offers_ COWFS_GUARDED_BY(mutex_);
   // running, and done ones that are still open
   std::list<std::unique_ptr<Job>> jobs_ COWFS_GUARDED_BY(mutex_);
   bool ending_ COWFS_GUARDED_BY(mutex_) = false;

@@ -254,6 +254,24 @@ struct HoldCheckpoint {
 };
 static_assert(sizeof(HoldCheckpoint) == 520);
 
+enum class BlockState : std::uint32_t { kWhole = 1, kDamaged = 2, kElsewhere = 3 };
+
+constexpr std::uint32_t raw(BlockState state) { return static_cast<std::uint32_t>(state); }
+
+/// Whether a block of a file, which somebody who reads beside the mount saw at a place, can be read
+/// with its checksum of now, while no write of the file is under way. A file, volume or block that
+/// is not there any more is kElsewhere. EPERM: the caller is neither the mount's owner nor root.
+struct VerifyBlock {
+  Header header{kProtocolVersion, sizeof(VerifyBlock)};
+  std::uint64_t inode = 0;         // [in] without the volume
+  std::uint64_t file_block = 0;    // [in] of 4 KiB
+  std::uint64_t object = 0;        // [in]
+  std::uint64_t object_block = 0;  // [in]
+  std::uint32_t volume = 0;        // [in] its id
+  std::uint32_t state = 0;         // [out] of BlockState
+};
+static_assert(sizeof(VerifyBlock) == 48);
+
 /// The request number of a structure: both directions, its size, our group.
 template <typename Request>
 constexpr unsigned ioctl_number(unsigned number) {
@@ -272,10 +290,10 @@ inline constexpr unsigned kIoctlSyncStore = ioctl_number<SyncStore>(8);
 inline constexpr unsigned kIoctlLocateBlock = ioctl_number<LocateBlock>(9);
 inline constexpr unsigned kIoctlOfferTree = ioctl_number<OfferTree>(10);
 inline constexpr unsigned kIoctlStartTreeClone = ioctl_number<StartTreeClone>(11);
+inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(12);
 inline constexpr unsigned kIoctlCancelTreeClone = ioctl_number<CancelTreeClone>(13);
 inline constexpr unsigned kIoctlHoldCheckpoint = ioctl_number<HoldCheckpoint>(14);
-// 12 was one that counted inodes and blocks alone.
-inline constexpr unsigned kIoctlPollTreeClone = ioctl_number<PollTreeClone>(15);
+inline constexpr unsigned kIoctlVerifyBlock = ioctl_number<VerifyBlock>(15);
 
 /// Puts a name into its field; false where it is empty, too long or has a NUL in it.
 inline bool set_name(char (&field)[kNameField], std::string_view name) {

@@ -2,8 +2,8 @@
 // they are held.
 //
 // Node numbers, blocks and objects that a held checkpoint refers to are given back only when it is
-// let go. Blocks that are overwritten in place are not kept: whoever reads a held checkpoint reads
-// structures, not data.
+// let go. Blocks that are overwritten in place are not kept: whoever reads data of a held checkpoint and
+// finds it other than its checksum asks the store's owner (Volume::verify_block).
 //
 // Rank: leaf.
 #pragma once

@@ -23,58 +23,60 @@ Isolation::Isolation(RepairSpace& space, const NodeWalk& walk, Generation limit,
     : space_(space), walk_(walk), limit_(limit), foundlings_(foundlings) {
   if (ranges == nullptr) return;
   for (const auto& lost : *ranges) {
-    ranges_[{lost.node.pointer.id, lost.node.pointer.generation, lost.node.level}] = &lost.node;
+    ranges_[NodeWalk::key_of_lost(lost.node)] = &lost.node;
   }
 }
 
 Result<NodePointer> Isolation::clean(NodePointer root) {
   if (walk_.lost_count() == 0) return root;
-  if (walk_.is_lost(root, 0)) return replacement(root, 0, "", true);
+  if (const auto how = walk_.find_lost(root, kUnknownLevel, "", std::nullopt))
+    return replacement(root, *how, "");
   COWFS_ASSIGN(const NodeRef node, space_.load(root));
-  return clean_node(root, node->level(), "");
+  return clean_node(root, node->level(), "", std::nullopt);
 }
 
-Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level,
-                                          std::string_view low) {
-  const std::tuple key{pointer.id, pointer.generation, level};
-  if (const auto found = done_.find(key); found != done_.end()) return found->second;
-  if (walk_.is_lost(pointer, level)) {
-    COWFS_ASSIGN(const NodePointer instead, replacement(pointer, level, low, false));
-    return done_[key] = instead;
-  }
+Result<NodePointer> Isolation::clean_node(NodePointer pointer, unsigned level, std::string_view low,
+                                          const std::optional<std::string>& high) {
+  if (const auto how = walk_.find_lost(pointer, level, low, high))
+    return replacement(pointer, *how, low);
   if (level == 0) return pointer;
+  const std::tuple key{pointer.id, pointer.generation, level};
+  if (const auto found = cleaned_.find(key); found != cleaned_.end()) return found->second;
   COWFS_ASSIGN(const NodeRef node, space_.load(pointer));
   std::vector<std::pair<std::size_t, NodePointer>> changed;
   for (std::size_t slot = 0; slot < node->count(); ++slot) {
+    const auto end =
+        slot + 1 < node->count() ? std::optional(std::string(node->key(slot + 1))) : high;
     COWFS_ASSIGN(const NodePointer child,
-                 clean_node(node->child(slot), level - 1, node->key(slot)));
+                 clean_node(node->child(slot), level - 1, node->key(slot), end));
     if (child != node->child(slot)) changed.emplace_back(slot, child);
   }
-  if (changed.empty()) return done_[key] = pointer;
+  if (changed.empty()) return cleaned_[key] = pointer;
   COWFS_ASSIGN(NodeRef copy, space_.allocate_as(level, pointer.generation));
   node->copy_as(copy->pointer(), *copy);
   for (const auto& [slot, child] : changed) copy->set_child(slot, child);
-  return done_[key] = copy->pointer();
+  return cleaned_[key] = copy->pointer();
 }
 
-Result<NodePointer> Isolation::replacement(NodePointer lost, unsigned level, std::string_view low,
-                                           bool is_root) {
-  const std::tuple key{lost.id, lost.generation, level};
-  if (const auto found = done_.find(key); found != done_.end()) return found->second;
-  const auto range = ranges_.find(key);
+Result<NodePointer> Isolation::replacement(NodePointer lost, const NodeWalk::LostKey& how,
+                                           std::string_view low) {
+  unsigned level = std::get<2>(how);
+  const bool is_root = level == kUnknownLevel;
+  if (const auto found = replaced_.find(how); found != replaced_.end()) return found->second;
+  const auto range = ranges_.find(how);
   std::vector<Foundling> children;
   if (foundlings_ != nullptr && range != ranges_.end() && (level > 0 || is_root)) {
     children = foundlings_->take_children(*range->second, is_root ? kMaxTreeHeight - 1 : level);
   }
   if (children.empty()) {
     if (range != ranges_.end()) emptied_.push_back(*range->second);
-    COWFS_ASSIGN(const NodePointer empty, empty_tree(lost, level, low));
-    return done_[key] = empty;
+    COWFS_ASSIGN(const NodePointer empty, empty_tree(lost, is_root ? 0 : level, low));
+    return replaced_[how] = empty;
   }
   if (is_root) level = std::ranges::max_element(children, {}, &Foundling::level)->level + 1;
   ++rebuilt_;
   COWFS_ASSIGN(const NodePointer node, put_together(*range->second, std::move(children), level));
-  return done_[key] = node;
+  return replaced_[how] = node;
 }
 
 Result<NodePointer> Isolation::put_together(const LostNode& lost, std::vector<Foundling> children,

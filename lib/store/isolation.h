@@ -10,6 +10,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <string>
 #include <tuple>
 
 #include "lib/store/foundlings.h"
@@ -34,10 +36,11 @@ class Isolation {
   std::size_t rebuilt() const { return rebuilt_; }
 
  private:
-  Result<NodePointer> clean_node(NodePointer pointer, unsigned level, std::string_view low);
+  Result<NodePointer> clean_node(NodePointer pointer, unsigned level, std::string_view low,
+                                 const std::optional<std::string>& high);
   Result<NodePointer> empty_tree(NodePointer instead_of, unsigned level, std::string_view low);
-  Result<NodePointer> replacement(NodePointer lost, unsigned level, std::string_view low,
-                                  bool is_root);
+  Result<NodePointer> replacement(NodePointer lost, const NodeWalk::LostKey& how,
+                                  std::string_view low);
   Result<NodePointer> put_together(const LostNode& lost, std::vector<Foundling> children,
                                    unsigned level);
   /// A chain of nodes with one child each above `node`, up to `level`.
@@ -50,8 +53,9 @@ class Isolation {
   Foundlings* const foundlings_;
   std::vector<LostNode> emptied_;
   std::size_t rebuilt_ = 0;
-  std::map<std::tuple<NodeId, Generation, unsigned>, const LostNode*> ranges_;
-  std::map<std::tuple<NodeId, Generation, unsigned>, NodePointer> done_;
+  std::map<NodeWalk::LostKey, const LostNode*> ranges_;
+  std::map<NodeWalk::LostKey, NodePointer> replaced_;
+  std::map<std::tuple<NodeId, Generation, unsigned>, NodePointer> cleaned_;
 };
 
 }  // namespace cowfs

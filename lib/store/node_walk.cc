@@ -1,5 +1,7 @@
 #include "lib/store/node_walk.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 namespace cowfs {
@@ -29,13 +31,13 @@ void NodeTally::for_each(const std::function<void(NodeId, const Entry&)>& visit)
 }
 
 void NodeWalk::walk(NodePointer root, const VisitLeaf& visit) {
-  stack_.push_back({root, kAnyLevel, "", std::nullopt, 1});
+  stack_.push_back({root, kUnknownLevel, "", std::nullopt, 1});
   run(visit);
 }
 
 void NodeWalk::walk_part(NodePointer node, std::uint64_t references, const VisitLeaf& visit) {
   if (references == 0) return;
-  stack_.push_back({node, kAnyLevel, std::nullopt, std::nullopt, references});
+  stack_.push_back({node, kUnknownLevel, std::nullopt, std::nullopt, references});
   run(visit);
 }
 
@@ -51,24 +53,54 @@ void NodeWalk::enter(Step step, const VisitLeaf& visit) {
   const NodeTally::Entry known = tally_.get(step.pointer.id);
   if (known.references > 0) {
     const bool same = known.generation == step.pointer.generation &&
-                      (step.level == kAnyLevel || step.level == known.level);
+                      (step.level == kUnknownLevel || step.level == known.level);
     if (!same) return lose(std::move(step), "another node is in its place");
     if (kind_ == Kind::kTree) return lose(std::move(step), "the tree leads to it twice");
-    tally_[step.pointer.id].references += step.references;
-    return;
+    return meet_again(std::move(step), tally_[step.pointer.id]);
   }
   if (forbidden_ != nullptr && forbidden_->get(step.pointer.id).references > 0) {
     return lose(std::move(step), "it belongs to the store's own tree");
   }
-  if (lost_.contains({step.pointer.id, step.pointer.generation, step.level})) return;
+  if (lost_.contains({step.pointer.id, step.pointer.generation, step.level, 0})) return;
   const auto node = space_.load(step.pointer);
   if (!node) return lose(std::move(step), node.error().text);
-  if (const char* fault = fault_of(step, **node)) return lose(std::move(step), fault);
-  tally_[step.pointer.id] = {step.pointer.generation, step.references, (*node)->level()};
+  if (step.level != kUnknownLevel && (*node)->level() != step.level)
+    return lose(std::move(step), "it is of a wrong level");
+  if (const char* fault = fault_of(step, **node))
+    return lose(std::move(step), fault, Fault::kOfPlace);
+  tally_[step.pointer.id] = {step.pointer.generation, step.references, (*node)->level(),
+                             step.low ? bounds_of(*step.low, step.high) : 0};
   tally_.count_one();
   newest_ = std::max(newest_, step.pointer.generation);
   if ((*node)->is_leaf()) visit(**node);
   else push_children(step, **node);
+}
+
+// Trees that share a node mostly have the same bounds for it; else its keys are looked at again.
+void NodeWalk::meet_again(Step step, NodeTally::Entry& known) {
+  if (step.low && bounds_of(*step.low, step.high) != known.bounds) {
+    const auto node = space_.load(step.pointer);
+    if (!node) return lose(std::move(step), node.error().text);
+    if (const char* fault = fault_of(step, **node))
+      return lose(std::move(step), fault, Fault::kOfPlace);
+  }
+  known.references += step.references;
+}
+
+std::uint32_t NodeWalk::bounds_of(std::string_view low, const std::optional<std::string>& high) {
+  const std::uint64_t seed = high ? XXH3_64bits(high->data(), high->size()) : 1;
+  const auto hash = static_cast<std::uint32_t>(XXH3_64bits_withSeed(low.data(), low.size(), seed));
+  return hash == 0 ? 1 : hash;
+}
+
+std::optional<NodeWalk::LostKey> NodeWalk::find_lost(NodePointer pointer, unsigned level,
+                                                     std::string_view low,
+                                                     const std::optional<std::string>& high) const {
+  for (const std::uint32_t bounds : {std::uint32_t{0}, bounds_of(low, high)}) {
+    const LostKey key{pointer.id, pointer.generation, level, bounds};
+    if (lost_.contains(key)) return key;
+  }
+  return std::nullopt;
 }
 
 void NodeWalk::push_children(const Step& step, const Node& node) {
@@ -80,15 +112,18 @@ void NodeWalk::push_children(const Step& step, const Node& node) {
   }
 }
 
-void NodeWalk::lose(Step step, std::string why) {
-  const unsigned level = step.level == kAnyLevel ? 0 : step.level;
-  if (!lost_.insert({step.pointer.id, step.pointer.generation, level}).second) return;
-  if (!on_lost_) return;
-  on_lost_({step.pointer, level, step.low.value_or(""), std::move(step.high), std::move(why)});
+void NodeWalk::lose(Step step, std::string why, Fault fault) {
+  LostNode lost;
+  lost.pointer = step.pointer;
+  lost.level = step.level;
+  lost.from = step.low.value_or("");
+  if (fault == Fault::kOfPlace) lost.bounds = bounds_of(lost.from, step.high);
+  lost.to = std::move(step.high);
+  lost.why = std::move(why);
+  if (lost_.insert(key_of_lost(lost)).second && on_lost_) on_lost_(lost);
 }
 
 const char* NodeWalk::fault_of(const Step& step, const Node& node) {
-  if (step.level != kAnyLevel && node.level() != step.level) return "it is of a wrong level";
   if (node.count() == 0) return nullptr;
   const std::string_view first = node.key(0);
   if (step.low && (first < *step.low || (!node.is_leaf() && first != *step.low))) {

@@ -3,7 +3,8 @@
 //
 // A node is used where its page is valid, it lies on the level that its parent expects, and its
 // keys lie between the bounds that its parent gives it. All else is a lost node: what it led to is
-// lost with it, a range of keys.
+// lost with it, a range of keys. A node that one parent gives bounds which its keys do not keep is
+// lost for that parent alone.
 //
 //   forest  several trees that share nodes: each further way to a node counts as a reference and is
 //   not walked again tree    one tree: a second way to a node is damage
@@ -31,7 +32,8 @@ class NodeTally {
   struct Entry {
     Generation generation{0};
     std::uint64_t references = 0;  // 0: not seen
-    unsigned level = 0;
+    std::uint32_t level = 0;
+    std::uint32_t bounds = 0;  // NodeWalk::bounds_of those between which it was found to lie
   };
 
   Entry& operator[](NodeId id);
@@ -50,10 +52,14 @@ class NodeTally {
   std::uint64_t size_ = 0;
 };
 
+/// Of a root: nothing says on which level it lies.
+inline constexpr unsigned kUnknownLevel = kMaxTreeHeight;
+
 /// Keys [from, to) of a tree that cannot be read.
 struct LostNode {
   NodePointer pointer;
-  unsigned level = 0;
+  unsigned level = kUnknownLevel;  // on which its parent expects it
+  std::uint32_t bounds = 0;        // where it is whole, but not between these
   std::string from;
   std::optional<std::string> to;  // nothing: to the end
   std::string why;
@@ -78,15 +84,20 @@ class NodeWalk {
   /// Told of each lost node where it is met first.
   void on_lost(VisitLost visit) { on_lost_ = std::move(visit); }
 
-  bool is_lost(NodePointer pointer, unsigned level) const {
-    return lost_.contains({pointer.id, pointer.generation, level});
+  /// Names a way in which a node is lost.
+  using LostKey = std::tuple<NodeId, Generation, unsigned, std::uint32_t>;
+  static LostKey key_of_lost(const LostNode& lost) {
+    return {lost.pointer.id, lost.pointer.generation, lost.level, lost.bounds};
   }
+  /// How a node is lost on the level and between the bounds that a parent has for it, if it is. It
+  /// can be whole for others.
+  std::optional<LostKey> find_lost(NodePointer pointer, unsigned level, std::string_view low,
+                                   const std::optional<std::string>& high) const;
   std::size_t lost_count() const { return lost_.size(); }
   std::uint64_t nodes() const { return tally_.size(); }
   Generation newest() const { return newest_; }
 
  private:
-  static constexpr unsigned kAnyLevel = kMaxTreeHeight;
   struct Step {
     NodePointer pointer;
     unsigned level;
@@ -97,7 +108,10 @@ class NodeWalk {
 
   void run(const VisitLeaf& visit);
   void enter(Step step, const VisitLeaf& visit);
-  void lose(Step step, std::string why);
+  enum class Fault { kOfNode, kOfPlace };
+  void lose(Step step, std::string why, Fault fault = Fault::kOfNode);
+  void meet_again(Step step, NodeTally::Entry& known);
+  static std::uint32_t bounds_of(std::string_view low, const std::optional<std::string>& high);
   void push_children(const Step& step, const Node& node);
   static const char* fault_of(const Step& step, const Node& node);
 
@@ -106,7 +120,7 @@ class NodeWalk {
   const NodeTally* forbidden_ = nullptr;
   VisitLost on_lost_;
   NodeTally tally_;
-  std::set<std::tuple<NodeId, Generation, unsigned>> lost_;
+  std::set<LostKey> lost_;
   std::vector<Step> stack_;
   Generation newest_{0};
 };

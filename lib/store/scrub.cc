@@ -64,6 +64,7 @@ class Scrubber {
                        damaged.back().first + damaged.back().count == block.first;
     if (joins) ++damaged.back().count;
     else if (damaged.size() < Scrub::kKept) damaged.push_back(block);
+    else scrub_.cut_off = true;
   }
 
   Storage& storage_;

@@ -18,6 +18,7 @@ struct Scrub {
   std::uint64_t blocks = 0;    // read
   std::uint64_t verified = 0;  // of these, with a checksum
   static constexpr std::size_t kKept = 100'000;
+  bool cut_off = false;  // some are not in `damaged`
 
   /// The parts of a range that are damaged.
   std::vector<BlockRange> damaged_parts(const BlockRange& range) const;

@@ -192,7 +192,7 @@ class StoreRepair {
     for (const LostNode& lost : isolation.emptied()) {
       repair_.lost.push_back(lost);
       const auto where = std::ranges::find_if(survey.lost(), [&](const auto& known) {
-        return known.node.pointer == lost.pointer && known.node.level == lost.level;
+        return NodeWalk::key_of_lost(known.node) == NodeWalk::key_of_lost(lost);
       });
       if (where == survey.lost().end() || where->dropped) continue;
       const auto volume = survey.facts().items.volumes.find(where->volume);

@@ -8,6 +8,7 @@
 #include "lib/store/scrub.h"
 #include "lib/store/store_check.h"
 #include "lib/store/store_repair.h"
+#include "lib/volume/extent_map.h"
 #include "lib/volume/fsck_parts.h"
 #include "lib/volume/volume_check.h"
 
@@ -100,7 +101,9 @@ class Check {
       if (clean.contains(root)) continue;
       const std::uint64_t before = report_.problems.count() + report_.damaged_data.count();
       COWFS_TRY(check_one(structures, record, lost));
-      if (report_.problems.count() + report_.damaged_data.count() == before) clean.insert(root);
+      // A block may be whole for this volume, which has it no longer, and damaged for that one.
+      const bool is_clean = report_.problems.count() + report_.damaged_data.count() == before;
+      if (is_clean && scrub_.damaged.empty()) clean.insert(root);
     }
     return {};
   }
@@ -115,7 +118,7 @@ class Check {
     facts.on_inodes = [&](std::uint64_t inodes) { tell(stage, inodes, total); };
     tell(stage, 0, total);
     COWFS_ASSIGN(const VolumeFindings findings, check_volume(items, facts));
-    COWFS_TRY(report_damaged_data(items, record.name));
+    COWFS_TRY(report_damaged_data(items, record));
     report_.inodes += findings.inodes;
     report_.problems.add_all(findings.problems);
     return {};
@@ -127,30 +130,61 @@ class Check {
     const auto progress = [&](std::uint64_t blocks) { tell("data", blocks, report_.live_blocks); };
     COWFS_ASSIGN(scrub_, scrub_data(storage, *structures.nodes, facts, progress));
     report_.scrubbed_blocks = scrub_.blocks;
+    if (scrub_.cut_off) {
+      report_.damaged_data.add({"scrub-cut-off", Severity::kLoss,
+                                "too many blocks do not match their checksums: only the first of "
+                                "them are told"});
+    }
     return {};
   }
 
   /// Every file that has a damaged block.
-  Result<void> report_damaged_data(VolumeItems& items, const std::string& volume) {
+  Result<void> report_damaged_data(VolumeItems& items, const VolumeRecord& volume) {
     if (scrub_.damaged.empty()) return {};
+    Result<void> asked;
     const auto visit = [&](std::string_view key, std::string_view value) {
-      if (kind_of(key) != KeyKind::kExtent) return;
+      if (kind_of(key) != KeyKind::kExtent || !asked) return;
       const auto extent = decode_extent(key, value);
       if (!extent) return;
       const InodeNumber inode{ByteReader(key).be<std::uint64_t>()};
       for (const BlockRange& part : scrub_.damaged_parts(extent->blocks)) {
-        const std::uint64_t offset =
-            (extent->file_block + (part.first - extent->blocks.first)) * kBlockSize;
-        Problem problem{"data-damaged", Severity::kLoss,
-                        "damaged data: " + std::to_string(part.count * kBlockSize) +
-                            " bytes from offset " + std::to_string(offset),
-                        volume};
-        problem.path = path_in(items, inode);
-        problem.inode = raw(inode);
-        report_.damaged_data.add(std::move(problem));
+        const std::uint64_t file_block = extent->file_block + (part.first - extent->blocks.first);
+        const auto confirmed =
+            confirm({volume.id, inode, file_block, part.object, part.first}, part.count);
+        if (!confirmed) {
+          asked = fail(confirmed.error());
+          return;
+        }
+        for (const FileBlocks& blocks : *confirmed) add_damage(items, volume.name, inode, blocks);
       }
     };
-    return items.scan(visit, {});
+    COWFS_TRY(items.scan(visit, {}));
+    return asked;
+  }
+
+  /// Which blocks of a row that does not match are damaged, of `count` from `first` on.
+  Result<std::vector<FileBlocks>> confirm(SuspectBlock first, std::uint64_t count) const {
+    if (!options_.is_damaged)
+      return std::vector{FileBlocks{first.file_block, first.file_block + count}};
+    std::vector<FileBlocks> damaged;
+    for (; count > 0; --count, ++first.file_block, ++first.object_block) {
+      COWFS_ASSIGN(const bool is, options_.is_damaged(first));
+      if (!is) continue;
+      if (!damaged.empty() && damaged.back().end == first.file_block) ++damaged.back().end;
+      else damaged.push_back({first.file_block, first.file_block + 1});
+    }
+    return damaged;
+  }
+
+  void add_damage(VolumeItems& items, const std::string& volume, InodeNumber inode,
+                  const FileBlocks& blocks) {
+    Problem problem{"data-damaged", Severity::kLoss,
+                    "damaged data: " + std::to_string((blocks.end - blocks.first) * kBlockSize) +
+                        " bytes from offset " + std::to_string(blocks.first * kBlockSize),
+                    volume};
+    problem.path = path_in(items, inode);
+    problem.inode = raw(inode);
+    report_.damaged_data.add(std::move(problem));
   }
 
   void report(Problem problem) { report_.problems.add(std::move(problem)); }
@@ -174,9 +208,9 @@ Result<FsckReport> check_held_checkpoint(Storage& storage, std::string_view supe
                                          const FsckOptions& options) {
   COWFS_ASSIGN(Superblock held, decode_superblock(superblock));
   held.clean = false;
-  FsckOptions without_data = options;
-  without_data.scrub = false;
-  return Check(storage, without_data).run_held(held);
+  FsckOptions of_held = options;
+  of_held.scrub = options.scrub && options.is_damaged;
+  return Check(storage, of_held).run_held(held);
 }
 
 Result<FsckGlance> glance_at_store(Storage& storage) {

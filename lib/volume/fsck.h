@@ -19,13 +19,26 @@
 #include <string>
 #include <string_view>
 
+#include "lib/base/ids.h"
 #include "lib/storage/storage.h"
 #include "lib/store/problem.h"
 
 namespace cowfs {
 
+/// A block that a scrub suspects, as a file has it.
+struct SuspectBlock {
+  VolumeId volume{};
+  InodeNumber inode{};
+  std::uint64_t file_block = 0;
+  ObjectNumber object{};
+  std::uint64_t object_block = 0;
+};
+
 struct FsckOptions {
   bool scrub = false;  // read all data and hold it against its checksums
+  /// For a scrub beside a daemon: whether a block that does not match the checksum of the held
+  /// checkpoint is damaged. The daemon may have overwritten it in place since.
+  std::function<Result<bool>(const SuspectBlock&)> is_damaged{};
   /// Told now and then: what is done, how far it is, of how much (0: not known).
   std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)> progress{};
 };
@@ -47,8 +60,8 @@ struct FsckReport {
 Result<FsckReport> check_store(Storage& storage, const FsckOptions& options = {});
 
 /// The same of one checkpoint whose superblock is given, while a daemon that owns the store holds
-/// it: the journal is not looked at, and file data that is overwritten in place meanwhile is no
-/// part of it (scrub is ignored).
+/// it: the journal is not looked at. Data is scrubbed only with FsckOptions::is_damaged, which is
+/// asked of each block that does not match for each file that has it.
 Result<FsckReport> check_held_checkpoint(Storage& storage, std::string_view superblock,
                                          const FsckOptions& options = {});
 

@@ -50,6 +50,13 @@ struct BlockPlace {
   std::uint64_t references = 0;  // to the first of them, as the store counts them; 0 for a hole
 };
 
+/// Of a block that was somewhere once.
+enum class BlockState {
+  kWhole,
+  kDamaged,    // it cannot be read
+  kElsewhere,  // the file has something else in its place
+};
+
 enum class AllocateMode {
   kAllocate,
   kAllocateKeepSize,
@@ -144,7 +151,8 @@ class Volume {
   /// Inodes with an open writer.
   std::vector<InodeNumber> open_writers();
 
-  // Data (file_read.cc, file_write.cc, file_allocate.cc, file_locate.cc, clone.cc).
+  // Data (file_read.cc, file_write.cc, file_allocate.cc, file_locate.cc,
+  // file_verify.cc, clone.cc).
 
   /// Reads up to `out.size()` bytes from `offset`; returns how many there were before the end of
   /// the file.
@@ -160,6 +168,10 @@ class Volume {
   /// Where one block of a regular file lies: for reports and tests. kInvalidArgument for a block
   /// that no file can have.
   Result<BlockPlace> locate(InodeNumber inode, std::uint64_t file_block);
+  /// For a check beside the mount that saw this block of this file there: kWhole where it still
+  /// lies there and can be read, with its checksum of now.
+  Result<BlockState> verify_block(InodeNumber inode, std::uint64_t file_block, ObjectNumber object,
+                                  std::uint64_t object_block);
   /// Data and attributes are durable on return.
   Result<void> sync(InodeNumber inode, bool data_only);
 

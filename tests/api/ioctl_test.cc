@@ -35,8 +35,8 @@ TEST(Ioctl, EachRequestHasItsOwnNumber) {
   const std::set<unsigned> numbers = {
       kIoctlDescribeDaemon, kIoctlDescribeVolume, kIoctlDescribeSpace, kIoctlListVolumes,
       kIoctlCreateVolume,   kIoctlDeleteVolume,   kIoctlRenameVolume,  kIoctlSyncStore,
-      kIoctlLocateBlock,    kIoctlHoldCheckpoint};
-  EXPECT_EQ(numbers.size(), 10u);
+      kIoctlLocateBlock,    kIoctlHoldCheckpoint, kIoctlVerifyBlock};
+  EXPECT_EQ(numbers.size(), 11u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "lib/volume/borrowed_storage.h"
@@ -91,7 +92,12 @@ class BrokenVolume : public testing::TestWithParam<Breakage> {
                                             AttributeMode::kAny),
                 IsOk());
     sub_ = main.make_directory(owner(), directory_, "sub", 0755)->inode;
-    ASSERT_THAT(main.make_directory(owner(), sub_, "below", 0755), IsOk());
+    const auto below = main.make_directory(owner(), sub_, "below", 0755);
+    ASSERT_THAT(below, IsOk());
+    const auto deep = main.make_node(owner(), below->inode, "deep", S_IFREG | 0644, 0);
+    ASSERT_THAT(deep, IsOk());
+    ASSERT_THAT(main.write(owner(), deep->inode, 0, std::as_bytes(std::span(bytes)), false),
+                IsOk());
     symlink_ = main.make_symlink(owner(), directory_, "symlink", std::string(1000, 't'))->inode;
     other_ = main.make_node(owner(), directory_, "other", S_IFREG | 0600, 0)->inode;
     ASSERT_THAT(main.write(owner(), other_, 0, std::as_bytes(std::span(bytes)), false), IsOk());
@@ -181,7 +187,7 @@ const Breakage kBreakages[] = {
        t.erase(s.volume, s.parent_key_of("sub"));
      },
      "no-name",
-     {"dir/sub", "dir/sub/below"}},
+     {"dir/sub", "dir/sub/below", "dir/sub/below/deep"}},
     {"an_inode_is_gone",
      [](const Scene& s, Transaction& t) {
        t.erase(s.volume, inode_key(s.other));
@@ -322,7 +328,8 @@ const Breakage kBreakages[] = {
        put_name(t, s.volume, s.sub, item);
      },
      "circle",
-     {"dir", "dir/file", "dir/link", "dir/sub", "dir/sub/below", "dir/symlink", "dir/other"}},
+     {"dir", "dir/file", "dir/link", "dir/sub", "dir/sub/below", "dir/sub/below/deep",
+      "dir/symlink", "dir/other"}},
     {"a_directory_has_two_names",
      [](const Scene& s, Transaction& t) {
        NameItem item = s.name("sub", s.directory);
@@ -331,7 +338,7 @@ const Breakage kBreakages[] = {
        put_name(t, s.volume, kRootInode, item);
      },
      "link",
-     {"dir/sub", "dir/sub/below"}},
+     {"dir/sub", "dir/sub/below", "dir/sub/below/deep"}},
     {"an_entry_lies_in_a_wrong_place",
      [](const Scene& s, Transaction& t) {
        NameItem item = s.name("file", s.directory);
@@ -389,17 +396,45 @@ const Breakage kBreakages[] = {
 INSTANTIATE_TEST_SUITE_P(All, BrokenVolume, testing::ValuesIn(kBreakages),
                          [](const auto& param) { return param.param.name; });
 
-class LostAndFound : public BrokenVolume {};
-
-TEST_P(LostAndFound, HasTheContents) {
-  break_it(kMainVolume, GetParam().make);
-  ASSERT_THAT(repair_store(storage_), IsOk());
-  const Contents after = read_all(storage_);
-  EXPECT_EQ(after.at("main").at("lost+found/#" + std::to_string(raw(other_))),
-            before_.at("main").at("dir/other"));
+const Breakage& breakage_named(std::string_view name) {
+  return *std::ranges::find(kBreakages, name, &Breakage::name);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LostAndFound, testing::Values(kBreakages[2]));
+class LostAndFound : public BrokenVolume {
+ protected:
+  std::map<std::string, std::string> main_after_repair() {
+    break_it(kMainVolume, GetParam().make);
+    EXPECT_THAT(repair_store(storage_), IsOk());
+    return read_all(storage_).at("main");
+  }
+  static std::string place_of(InodeNumber inode) {
+    return "lost+found/#" + std::to_string(raw(inode));
+  }
+};
+
+class LostFile : public LostAndFound {};
+
+TEST_P(LostFile, IsThereWithItsBytes) {
+  const auto main = main_after_repair();
+  EXPECT_EQ(main.at(place_of(other_)), before_.at("main").at("dir/other"));
+  EXPECT_FALSE(main.contains("dir/other"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Names, LostFile, testing::Values(breakage_named("both_items_are_gone")));
+
+class LostDirectory : public LostAndFound {};
+
+TEST_P(LostDirectory, IsThereWithAllThatIsBelowIt) {
+  const auto main = main_after_repair();
+  for (const std::string path : {"", "/below", "/below/deep"}) {
+    ASSERT_TRUE(main.contains(place_of(sub_) + path)) << path;
+    EXPECT_EQ(main.at(place_of(sub_) + path), before_.at("main").at("dir/sub" + path));
+  }
+  EXPECT_FALSE(main.contains("dir/sub"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Names, LostDirectory,
+                         testing::Values(breakage_named("a_directory_has_no_name")));
 
 }  // namespace
 }  // namespace cowfs

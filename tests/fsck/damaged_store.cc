@@ -3,7 +3,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "lib/store/node_reader.h"
+#include "lib/store/store_survey.h"
+#include "lib/store/superblock.h"
 #include "lib/volume/borrowed_storage.h"
 #include "tests/support/result_matchers.h"
 
@@ -28,7 +32,10 @@ RequestContext user() {
 
 std::string random_bytes(std::size_t size, std::mt19937_64& random) {
   std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random());
+  for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
+    const std::uint64_t part = random();
+    std::memcpy(&bytes[at], &part, std::min(sizeof part, size - at));
+  }
   return bytes;
 }
 
@@ -104,7 +111,7 @@ class Builder {
   }
 
  private:
-  static constexpr std::size_t sizes_[] = {0, 5, 4096, 5000, 20'000, 200'000};
+  static constexpr std::size_t sizes_[] = {0, 5, 4096, 5000, 20'000, 60'000};
   FileSystem& file_system_;
   std::mt19937_64& random_;
   std::shared_ptr<Volume> main_;
@@ -186,9 +193,12 @@ Contents read_volumes(FileSystem& file_system) {
   return contents;
 }
 
-}  // namespace
+struct Made {
+  ArraySet arrays;
+  Contents contents;
+};
 
-TestStore make_test_store(Ending ending, std::uint64_t seed) {
+Made make_anew(Ending ending, std::uint64_t seed) {
   auto storage = std::make_unique<MemoryStorage>();
   std::mt19937_64 random(seed);
   EXPECT_THAT(FileSystem::format(*storage, user(), 0755, {.seed = seed}), IsOk());
@@ -200,16 +210,27 @@ TestStore make_test_store(Ending ending, std::uint64_t seed) {
   EXPECT_THAT(file_system.store().checkpoint(), IsOk());
   builder.fill(kRootInode, "after", 8);
   builder.volume("after", VolumeKind::kSnapshot);
-  TestStore made;
+  Made made;
   made.contents = read_volumes(file_system);
   if (ending == Ending::kKilled) {
-    made.storage = storage->kill_image();
+    made.arrays = storage->kill_image()->content();
   } else {
     EXPECT_THAT(file_system.close(), IsOk());
-    made.storage = copy_of(*storage);
+    made.arrays = storage->content();
   }
   opened->reset();
   return made;
+}
+
+}  // namespace
+
+TestStore make_test_store(Ending ending, std::uint64_t seed) {
+  static std::map<std::pair<Ending, std::uint64_t>, Made> all;
+  auto found = all.find({ending, seed});
+  if (found == all.end())
+    found = all.emplace(std::pair(ending, seed), make_anew(ending, seed)).first;
+  const Made& made = found->second;
+  return {std::make_unique<MemoryStorage>(MemoryStorage::Options{}, made.arrays), made.contents};
 }
 
 Contents read_all(MemoryStorage& storage) {
@@ -237,6 +258,19 @@ std::set<std::string> differences(const Contents& expected, const Contents& foun
 
 std::unique_ptr<MemoryStorage> copy_of(MemoryStorage& storage) {
   return std::make_unique<MemoryStorage>(MemoryStorage::Options{}, storage.content());
+}
+
+std::vector<NodeId> nodes_in_use(MemoryStorage& storage) {
+  const Superblock newest = read_superblocks(storage)->valid.front();
+  NodeReader nodes(storage, newest.node_segments);
+  const auto survey = StoreSurvey::make(nodes, storage, newest);
+  EXPECT_THAT(survey, IsOk());
+  std::vector<NodeId> found;
+  for (const NodeWalk* walk : {&survey->store_nodes(), &survey->volume_nodes()}) {
+    walk->tally().for_each([&](NodeId id, const NodeTally::Entry&) { found.push_back(id); });
+  }
+  std::ranges::sort(found);
+  return found;
 }
 
 void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count,

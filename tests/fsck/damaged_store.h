@@ -28,7 +28,7 @@ struct TestStore {
 };
 
 /// Directories, files of all sizes, links, attributes, snapshots, forks, deletions. The same bytes
-/// for the same seed.
+/// for the same seed; made once.
 TestStore make_test_store(Ending ending, std::uint64_t seed = 1);
 
 /// All that can be read through the store; "!" and the error for what cannot. It must open, and
@@ -39,6 +39,9 @@ Contents read_all(MemoryStorage& storage);
 std::set<std::string> differences(const Contents& expected, const Contents& found);
 
 std::unique_ptr<MemoryStorage> copy_of(MemoryStorage& storage);
+
+/// Nodes that the newest checkpoint refers to, in ascending order.
+std::vector<NodeId> nodes_in_use(MemoryStorage& storage);
 
 /// Changes bytes in a row, none to what it was.
 void damage(MemoryStorage& storage, ArrayName array, std::uint64_t offset, std::size_t count,

@@ -86,5 +86,94 @@ TEST_F(HeldCheckpoint, StaysWhole) {
   ASSERT_THAT(store.verify(), IsOk());
 }
 
+/// As a daemon answers.
+FsckOptions scrub_with(FileSystem& file_system, std::uint64_t& asked) {
+  FsckOptions options;
+  options.scrub = true;
+  options.is_damaged = [&](const SuspectBlock& block) -> Result<bool> {
+    ++asked;
+    const auto volume = file_system.volume(block.volume);
+    if (!volume) return false;
+    const auto state =
+        (*volume)->verify_block(block.inode, block.file_block, block.object, block.object_block);
+    return state && *state == BlockState::kDamaged;
+  };
+  return options;
+}
+
+TEST_F(HeldCheckpoint, IsScrubbedThoughBlocksAreOverwrittenInPlace) {
+  Volume& main = **file_system_->volume(kMainVolume);
+  const RequestContext user;
+  const auto file = main.make_node(user, kRootInode, "database", S_IFREG | 0644, 0);
+  ASSERT_THAT(file, IsOk());
+  const auto write = [&](std::uint64_t block, char byte) {
+    const std::string bytes(kBlockSize, byte);
+    ASSERT_THAT(
+        main.write(user, file->inode, block * kBlockSize, std::as_bytes(std::span(bytes)), false),
+        IsOk());
+  };
+  for (std::uint64_t block = 0; block < 20; ++block) write(block, 'a');
+  ASSERT_THAT(file_system_->store().checkpoint(), IsOk());
+  const auto held = file_system_->store().hold_checkpoint();
+  ASSERT_THAT(held, IsOk());
+  std::uint64_t asked = 0;
+  const FsckOptions options = scrub_with(*file_system_, asked);
+  const auto quiet = check_held_checkpoint(*storage_, held->superblock, options);
+  ASSERT_THAT(quiet, IsOk());
+  EXPECT_TRUE(quiet->damaged_data.clean()) << text_of(quiet->damaged_data);
+  EXPECT_EQ(asked, 0u);
+
+  // In place; in place and then damaged; damaged and not changed; given to somebody else.
+  for (const unsigned block : {3U, 4U, 9U}) write(block, 'b');
+  const auto place = [&](std::uint64_t block) {
+    const auto found = main.locate(file->inode, block);
+    EXPECT_THAT(found, IsOk());
+    return found->object_block * kBlockSize;
+  };
+  const ArrayName object{ArrayKind::kObject, raw(main.locate(file->inode, 0)->object)};
+  std::mt19937_64 random(1);
+  for (const unsigned block : {4U, 7U}) damage(*storage_, object, place(block) + 5, 1, random);
+  const auto busy = check_held_checkpoint(*storage_, held->superblock, options);
+  ASSERT_THAT(busy, IsOk());
+  EXPECT_GE(asked, 4u);
+  std::set<std::string> told;
+  for (const Problem& problem : busy->damaged_data.kept())
+    told.insert(problem.volume + ":" + problem.path + " " + problem.text);
+  EXPECT_EQ(told,
+            (std::set<std::string>{"main:database damaged data: 4096 bytes from offset 16384",
+                                   "main:database damaged data: 4096 bytes from offset 28672"}));
+  file_system_->store().release_checkpoint(held->checkpoint);
+}
+
+// The root of both volumes is one node: main has let go of the block since, the snapshot has it.
+TEST_F(HeldCheckpoint, IsScrubbedForEachVolumeThatHasABlock) {
+  Volume& main = **file_system_->volume(kMainVolume);
+  const RequestContext user;
+  const std::string bytes(kBlockSize, 'x');
+  const auto write = [&](InodeNumber inode) {
+    ASSERT_THAT(main.write(user, inode, 0, std::as_bytes(std::span(bytes)), false), IsOk());
+  };
+  const auto file = main.make_node(user, kRootInode, "shared", S_IFREG | 0644, 0);
+  ASSERT_THAT(file, IsOk());
+  write(file->inode);
+  ASSERT_THAT(file_system_->create_volume(user, kMainVolume, "late", VolumeKind::kSnapshot),
+              IsOk());
+  const auto held = file_system_->store().hold_checkpoint();
+  ASSERT_THAT(held, IsOk());
+  const auto place = main.locate(file->inode, 0);
+  ASSERT_THAT(place, IsOk());
+  write(file->inode);
+  std::mt19937_64 random(1);
+  damage(*storage_, {ArrayKind::kObject, raw(place->object)}, place->object_block * kBlockSize, 1,
+         random);
+  std::uint64_t asked = 0;
+  const auto report =
+      check_held_checkpoint(*storage_, held->superblock, scrub_with(*file_system_, asked));
+  ASSERT_THAT(report, IsOk());
+  ASSERT_EQ(report->damaged_data.kept().size(), 1u) << text_of(report->damaged_data);
+  EXPECT_EQ(report->damaged_data.kept().front().volume, "late");
+  file_system_->store().release_checkpoint(held->checkpoint);
+}
+
 }  // namespace
 }  // namespace cowfs

@@ -12,7 +12,7 @@
 namespace cowfs::fuzz {
 namespace {
 
-constexpr std::size_t kMostEntries = 40;  // of a volume that are looked at
+constexpr std::size_t kMostEntries = 24;  // of a volume that are looked at
 constexpr std::size_t kMostVolumes = 3;
 constexpr std::size_t kMostWritten = 6;  // entries of a volume that are changed
 constexpr int kMostSteps = 40;           // of a copy of a directory
@@ -129,7 +129,7 @@ void change(const std::shared_ptr<Volume>& volume, const std::vector<Found>& fou
 
 }  // namespace
 
-void exercise(std::unique_ptr<MemoryStorage> storage, bool read_only) {
+void exercise(std::unique_ptr<MemoryStorage> storage, bool read_only, std::uint64_t changed) {
   StoreOptions options = quiet_options();
   options.read_only = read_only;
   auto opened = FileSystem::open(std::move(storage), options);
@@ -137,11 +137,11 @@ void exercise(std::unique_ptr<MemoryStorage> storage, bool read_only) {
   FileSystem& system = **opened;
   std::vector<VolumeInfo> volumes = system.store().list_volumes();
   if (volumes.size() > kMostVolumes) volumes.resize(kMostVolumes);
-  for (const VolumeInfo& info : volumes) {
-    const auto volume = system.volume(info.id);
+  for (std::size_t i = 0; i < volumes.size(); ++i) {
+    const auto volume = system.volume(volumes[i].id);
     if (!volume) continue;
     const std::vector<Found> found = walk(**volume);
-    if (!read_only) change(*volume, found);
+    if (!read_only && i == changed % volumes.size()) change(*volume, found);
   }
   (void)system.store().space_now();
   if (read_only) return;

@@ -27,7 +27,7 @@ namespace {
 
 constexpr int kMostRequests = 24;
 constexpr uid_t kStranger = 61002;
-constexpr std::array<std::size_t, 14> kSizes = {0,
+constexpr std::array<std::size_t, 16> kSizes = {0,
                                                 sizeof(api::DescribeDaemon),
                                                 sizeof(api::DescribeVolume),
                                                 sizeof(api::DescribeSpace),
@@ -40,7 +40,9 @@ constexpr std::array<std::size_t, 14> kSizes = {0,
                                                 sizeof(api::OfferTree),
                                                 sizeof(api::StartTreeClone),
                                                 sizeof(api::PollTreeClone),
-                                                sizeof(api::CancelTreeClone)};
+                                                sizeof(api::CancelTreeClone),
+                                                sizeof(api::HoldCheckpoint),
+                                                sizeof(api::VerifyBlock)};
 constexpr unsigned kOfferNumber = 10;
 constexpr unsigned kStartNumber = 11;
 
@@ -172,7 +174,7 @@ struct Caller {
     return bytes;
   }
   void ask(Source& source) {
-    const auto number = static_cast<unsigned>(source.below(16, 1));
+    const auto number = static_cast<unsigned>(source.below(kSizes.size() + 1, 1));
     const uid_t uid = source.flag() ? kStranger : 0;
     const bool sound = source.flag() && number > 0 && number < kSizes.size();
     const std::uint64_t node = choose_node(source);

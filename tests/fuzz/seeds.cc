@@ -90,15 +90,19 @@ void add_journal(std::vector<Seed>& seeds) {
   }
 }
 
-/// Inputs of the two targets that use a whole store: nothing changed, and each kind of change.
+/// Inputs of the targets that use a whole store: nothing changed, and each kind of change.
 void add_damages(std::vector<Seed>& seeds) {
-  for (std::size_t flags = 0; flags < 32; ++flags) seeds.push_back({"store", {byte(flags)}});
+  for (std::size_t flags = 0; flags < 32; ++flags) {
+    seeds.push_back({"store", {byte(flags)}});
+    seeds.push_back({"fsck", {byte(flags)}});
+  }
   for (std::size_t flags = 0; flags < 8; ++flags) seeds.push_back({"volume", {byte(flags)}});
   for (std::size_t what = 0; what < 8; ++what) {
     for (std::size_t at = 1; at < 200; at += 40) {
       const std::string arguments{byte(what), 0, byte(at), 0, byte(at / 2), 2, byte(at), 1};
       for (const std::size_t flags : {std::size_t{0}, std::size_t{1}}) {
         seeds.push_back({"store", byte(flags) + arguments});
+        seeds.push_back({"fsck", byte(flags) + arguments});
         seeds.push_back({"volume", byte(flags) + arguments});
       }
     }
@@ -107,7 +111,7 @@ void add_damages(std::vector<Seed>& seeds) {
 
 void add_requests(std::vector<Seed>& seeds) {
   const std::string offer{byte(10), 0, 1, 5};
-  for (std::size_t number = 1; number < 14; ++number) {
+  for (std::size_t number = 1; number < 16; ++number) {
     for (std::size_t uid = 0; uid < 2; ++uid) {
       for (std::size_t node = 0; node < 6; ++node) {
         const std::string ask{byte(number), byte(uid), 1, byte(node)};

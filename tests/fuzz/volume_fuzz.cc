@@ -85,7 +85,7 @@ COWFS_FUZZ_TARGET(volume) {
   }
   if ((flags & 2) == 0) (void)(*store)->close();  // else the items are in the journal alone
   exercise(std::make_unique<MemoryStorage>(MemoryStorage::Options{}, storage.content()),
-           (flags & 4) != 0);
+           (flags & 4) != 0, flags >> 3);
 }
 
 }  // namespace cowfs::fuzz

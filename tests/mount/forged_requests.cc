@@ -1,12 +1,14 @@
 // forged_requests ioctls DIR SEED COUNT | tokens DIR SOURCE | handles DIR
+//                 | users DIR SOURCE UID OTHER | owner DIR
 //
 // What a hostile caller sends to the daemon, as whoever runs this.
 //
 // ioctls: COUNT requests on the open directory DIR with random numbers of our group, sizes and
 // bytes; sound ones with random names among them. Whatever the answer is, it is an error, or a
 // question that changes nothing. tokens: a tree clone of SOURCE into DIR with tokens that were
-// guessed, changed, or used before. handles: file handles of DIR with changed bits. Ends with 1
-// where something succeeded that must not.
+// guessed, changed, or used before. handles: file handles of DIR with changed bits. users, as root: a
+// token that UID got, presented by OTHER. owner: the requests that are for the mount's owner alone
+// succeed. Ends with 1 where something succeeded that must not.
 #include <sys/ioctl.h>
 
 #include "lib/api/ioctl.h"
@@ -48,6 +50,13 @@ void send_sound(int fd, unsigned command, std::mt19937_64& random) {
   send(fd, command, &request);
 }
 
+api::VerifyBlock question_of_a_block() {
+  api::VerifyBlock question;
+  question.inode = 17;
+  question.object = 1;
+  return question;
+}
+
 void ioctls(const std::string& dir, std::uint64_t seed, std::uint64_t count) {
   std::mt19937_64 random(seed);
   const Fd fd = open_file(dir, O_RDONLY | O_DIRECTORY);
@@ -66,6 +75,8 @@ void ioctls(const std::string& dir, std::uint64_t seed, std::uint64_t count) {
     send_sound<api::StartTreeClone>(fd.get(), api::kIoctlStartTreeClone, random);
     send_sound<api::PollTreeClone>(fd.get(), api::kIoctlPollTreeClone, random);
     send_sound<api::CancelTreeClone>(fd.get(), api::kIoctlCancelTreeClone, random);
+    send_sound<api::HoldCheckpoint>(fd.get(), api::kIoctlHoldCheckpoint, random);
+    send_sound<api::VerifyBlock>(fd.get(), api::kIoctlVerifyBlock, random);
   }
   for (const char* name : {"main", "s", "f"}) {
     api::DeleteVolume gone;
@@ -81,6 +92,41 @@ void ioctls(const std::string& dir, std::uint64_t seed, std::uint64_t count) {
     expect(api::set_name(made.name, "mine"), "name");
     must_fail(::ioctl(fd.get(), api::kIoctlCreateVolume, &made), EPERM, "making a volume");
   }
+  api::HoldCheckpoint hold;
+  must_fail(::ioctl(fd.get(), api::kIoctlHoldCheckpoint, &hold), EPERM, "holding a checkpoint");
+  api::VerifyBlock verify = question_of_a_block();
+  must_fail(::ioctl(fd.get(), api::kIoctlVerifyBlock, &verify), EPERM, "asking about a block");
+}
+
+void owner(const std::string& dir) {
+  const Fd fd = open_file(dir, O_RDONLY | O_DIRECTORY);
+  api::HoldCheckpoint hold;
+  must(::ioctl(fd.get(), api::kIoctlHoldCheckpoint, &hold), "HoldCheckpoint");
+  api::VerifyBlock verify = question_of_a_block();
+  must(::ioctl(fd.get(), api::kIoctlVerifyBlock, &verify), "VerifyBlock");
+  expect(verify.state >= 1 && verify.state <= 3, "the state of a block");
+}
+
+void users(const std::string& dir, const std::string& source, uid_t uid, uid_t other) {
+  const Fd from = open_file(source, O_RDONLY | O_DIRECTORY);
+  const Fd to = open_file(dir, O_RDONLY | O_DIRECTORY);
+  const auto become = [](uid_t whom) {
+    must(::seteuid(0), "seteuid");
+    must(::seteuid(whom), "seteuid");
+  };
+  become(uid);
+  api::OfferTree offer;
+  must(::ioctl(from.get(), api::kIoctlOfferTree, &offer), "OfferTree");
+  api::StartTreeClone request;
+  std::memcpy(request.token, offer.token, sizeof request.token);
+  expect(api::set_name(request.name, "of_users"), "name");
+  for (const uid_t thief : {other, uid_t{0}}) {
+    become(thief);
+    must_fail(::ioctl(to.get(), api::kIoctlStartTreeClone, &request), EACCES,
+              "a token of another user");
+  }
+  become(uid);
+  must(::ioctl(to.get(), api::kIoctlStartTreeClone, &request), "the token of its own user");
 }
 
 void tokens(const std::string& dir, const std::string& source) {
@@ -144,9 +190,13 @@ void handles(const std::string& dir) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
-  expect(words.size() >= 2, "usage: forged_requests ioctls|tokens|handles DIR ...");
+  expect(words.size() >= 2, "usage: forged_requests ioctls|tokens|users|owner|handles DIR ...");
   if (words[0] == "ioctls") ioctls(words[1], std::stoull(words.at(2)), std::stoull(words.at(3)));
   else if (words[0] == "tokens") tokens(words[1], words.at(2));
+  else if (words[0] == "owner") owner(words[1]);
+  else if (words[0] == "users")
+    users(words[1], words.at(2), static_cast<uid_t>(std::stoul(words.at(3))),
+          static_cast<uid_t>(std::stoul(words.at(4))));
   else handles(words[1]);
   return 0;
 }

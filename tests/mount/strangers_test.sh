@@ -171,6 +171,10 @@ promise_devices_and_setuid_files_are_inert() {
   refused 'Permission denied' cat "$MNT/null"
   same 61001 "$(as 61001 "$MNT/id" -u)" "user that a setuid file runs as under nosuid"
   "$COWFS" --unmount "$MNT"
+  ./mount.cowfs "$STORE" "$MNT" -o allow_other
+  cat "$MNT/null"
+  same 0 "$(as 61001 "$MNT/id" -u)" "user that a setuid file runs as by mount(8)"
+  "$COWFS" --unmount "$MNT"
 }
 
 promise_a_user_cannot_ask_for_devices_and_setuid_files() {
@@ -361,6 +365,9 @@ promise_forged_requests_change_nothing() {
   same_digest before.digest after.digest "the tree"
   as 61002 mkdir "$MNT/mine/source"
   as 61002 "$(program forged_requests)" tokens "$MNT/mine" "$MNT/mine/source"
+  mkdir -m 755 "$MNT/mine/of_root"
+  "$(program forged_requests)" users "$MNT/mine" "$MNT/mine/of_root" 61002 61001
+  present "$MNT/mine/of_users"
   # A copy by the daemon needs the rights that a copy by hand needs.
   denied 61002 "$COWFS_BIN_DIR/cowcp" -r "$MNT/private" "$MNT/mine/stolen"
   absent "$MNT/mine/stolen/file"

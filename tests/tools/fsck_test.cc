@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,10 +67,32 @@ class Fsck : public testing::Test {
             contents(dir_ + "/out"), contents(dir_ + "/err")};
   }
 
+  /// With a terminal, on which somebody types `answer`.
+  FsckSaid run_on_terminal(std::vector<std::string> words, const std::string& answer) {
+    words.front() = bin_ + "/" + words.front();
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    int terminal = -1;
+    const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (child == 0) {
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    const UniqueFd owned(terminal);
+    EXPECT_EQ(::write(terminal, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+    FsckSaid said;
+    char part[512];
+    for (ssize_t size = 0; (size = ::read(terminal, part, sizeof part)) > 0;)
+      said.out.append(part, static_cast<std::size_t>(size));
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    said.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return said;
+  }
+
   /// Breaks one slot of the superblock: something that is repaired without a loss.
   void damage_slot() const { damage(store_ + "/superblock", 4096 + 50); }
-  /// Breaks the first node of the array: the root of main, or of the store.
-  void damage_node() const { damage(store_ + "/nodes/0000000000000000", 4096 + 200); }
   static void damage(const std::string& path, long offset) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekg(offset);
@@ -160,12 +183,26 @@ TEST_F(Fsck, LeavesADamageAloneWhenItIsToldTo) {
   const std::string before = bytes_of_store();
   EXPECT_EQ(run({"fsck.cowfs", "-n", store_}).exit_code, 4);
   EXPECT_EQ(run({"fsck.cowfs", store_}).exit_code, 4) << "without a terminal nobody is asked";
-  EXPECT_EQ(bytes_of_store(), before);
+  EXPECT_TRUE(bytes_of_store() == before);
 }
 
 TEST_F(Fsck, RepairsWhatIsSafeWithP) {
   damage_slot();
   EXPECT_EQ(run({"fsck.cowfs", "-p", store_}).exit_code, 1);
+  EXPECT_EQ(run({"fsck.cowfs", "-fn", store_}).exit_code, 0);
+}
+
+TEST_F(Fsck, AsksOnATerminal) {
+  damage_slot();
+  const std::string before = bytes_of_store();
+  const FsckSaid no = run_on_terminal({"fsck.cowfs", store_}, "n\n");
+  EXPECT_EQ(no.exit_code, 4);
+  EXPECT_THAT(no.out, HasSubstr("1 problems. Repair them? [y/N] "));
+  EXPECT_EQ(run_on_terminal({"fsck.cowfs", store_}, "\n").exit_code, 4) << "no is the default";
+  EXPECT_TRUE(bytes_of_store() == before);
+  const FsckSaid yes = run_on_terminal({"fsck.cowfs", store_}, "y\n");
+  EXPECT_EQ(yes.exit_code, 1);
+  EXPECT_THAT(yes.out, HasSubstr("repaired"));
   EXPECT_EQ(run({"fsck.cowfs", "-fn", store_}).exit_code, 0);
 }
 

@@ -9,7 +9,8 @@ Checks a cowfs store, and repairs one that is not mounted. A store that was
 unmounted and has no damage in its superblock is not looked at further
 without -f. A store whose daemon was killed needs no repair: the next mount
 recovers it, and a check looks at what that would give. Of a mounted store a
-checkpoint is checked, which its daemon holds for that time.
+checkpoint is checked, which its daemon holds for that time; with --scrub its
+data, too.
 
   -n               check only: nothing in the store is changed
   -p, -a           repair without a question what loses nothing (counts, leaks)

@@ -81,4 +81,18 @@ Result<MountedStore> look_beside_mount(const std::string& store) {
   return mounted;
 }
 
+Result<bool> is_damaged_in_mount(const MountedStore& mounted, const SuspectBlock& block) {
+  api::VerifyBlock question;
+  question.volume = raw(block.volume);
+  question.inode = raw(block.inode);
+  question.file_block = block.file_block;
+  question.object = raw(block.object);
+  question.object_block = block.object_block;
+  if (::ioctl(mounted.descriptor.get(), api::kIoctlVerifyBlock, &question) != 0) {
+    return fail(host_error(
+        errno, mounted.mount_point + ": the mount's daemon does not say whether data is damaged"));
+  }
+  return question.state == api::raw(api::BlockState::kDamaged);
+}
+
 }  // namespace cowfs

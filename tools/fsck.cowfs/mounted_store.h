@@ -7,6 +7,7 @@
 
 #include "lib/base/unique_fd.h"
 #include "lib/storage/host_storage.h"
+#include "lib/volume/fsck.h"
 
 namespace cowfs {
 
@@ -21,5 +22,9 @@ struct MountedStore {
 /// kNotFound: no mount of it is known here. kNotPermitted: the caller is neither the mount's owner
 /// nor root.
 Result<MountedStore> look_beside_mount(const std::string& store);
+
+/// Whether the daemon, which may have overwritten a block since the checkpoint that it holds, finds
+/// it damaged.
+Result<bool> is_damaged_in_mount(const MountedStore& mounted, const SuspectBlock& block);
 
 }  // namespace cowfs

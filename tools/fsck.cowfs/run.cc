@@ -55,18 +55,28 @@ class Run {
       return fail(ErrorCode::kLocked,
                   "the store is in use: unmount it for a repair, or only check it (-n)");
     }
-    if (command_.scrub)
-      return fail(ErrorCode::kLocked, "the store is in use: unmount it to read all data");
     COWFS_ASSIGN(MountedStore mounted, look_beside_mount(command_.store));
-    const FsckOptions options = options_of_check();
+    FsckOptions options = options_of_check();
+    if (!mounted.read_only) {
+      options.is_damaged = [&](const SuspectBlock& block) {
+        return is_damaged_in_mount(mounted, block);
+      };
+    }
     COWFS_ASSIGN(answer_.found,
                  mounted.read_only
                      ? check_store(*mounted.storage, options)
                      : check_held_checkpoint(*mounted.storage, mounted.superblock, options));
-    progress_.clear();
-    if (!command_.json) print_problems(command_, answer_.found.problems);
-    if (!answer_.found.problems.clean()) answer_.exit = FsckExit::kLeft;
+    tell_found();
     return {};
+  }
+
+  void tell_found() {
+    progress_.clear();
+    const bool clean = answer_.found.problems.clean() && answer_.found.damaged_data.clean();
+    if (!clean) answer_.exit = FsckExit::kLeft;
+    if (command_.json) return;
+    print_problems(command_, answer_.found.problems);
+    print_problems(command_, answer_.found.damaged_data);
   }
 
   FsckOptions options_of_check() {
@@ -88,14 +98,8 @@ class Run {
     }
     const FsckOptions options = options_of_check();
     COWFS_ASSIGN(answer_.found, check_store(*storage_, options));
-    progress_.clear();
-    if (!command_.json) {
-      print_problems(command_, answer_.found.problems);
-      print_problems(command_, answer_.found.damaged_data);
-    }
-    if (!answer_.found.damaged_data.clean()) answer_.exit = FsckExit::kLeft;
+    tell_found();
     if (answer_.found.problems.clean()) return {};
-    answer_.exit = FsckExit::kLeft;
     return wants_repair() ? repair(options) : Result<void>{};
   }
 
