@@ -433,7 +433,7 @@ def ask(fd, number, size, body=b""):
     fcntl.ioctl(fd, 3 << 30 | size << 16 | 0xC3 << 8 | number, request, True)
     return bytes(request[8:])
 def poll(fd):
-    return struct.unpack("<IIQQQQQ", ask(fd, 15, 56))
+    return struct.unpack("<IIQQQQQ", ask(fd, 12, 56))
 def start(name):
     source = os.open(mount + "/tree", os.O_RDONLY)
     token = ask(source, 10, 24)
@@ -470,7 +470,7 @@ ask(job, 13, 8)  # too late
 assert poll(job)[0] == DONE
 assert os.path.isdir(mount + "/whole")
 other = os.open(mount, os.O_RDONLY)
-for number, size in ((13, 8), (15, 56)):
+for number, size in ((13, 8), (12, 56)):
     try:
         ask(other, number, size)
         raise AssertionError("a descriptor without a job")

@@ -127,6 +127,12 @@ void users(const std::string& dir, const std::string& source, uid_t uid, uid_t o
   }
   become(uid);
   must(::ioctl(to.get(), api::kIoctlStartTreeClone, &request), "the token of its own user");
+  api::PollTreeClone job;
+  do {  // it would end with the descriptor
+    job = {};
+    must(::ioctl(to.get(), api::kIoctlPollTreeClone, &job), "PollTreeClone");
+  } while (job.state == api::raw(api::TreeCloneState::kRunning));
+  expect(job.state == api::raw(api::TreeCloneState::kDone), "the end of the copy");
 }
 
 void tokens(const std::string& dir, const std::string& source) {

@@ -107,12 +107,12 @@ TEST_F(Cache, AFailedSyncStaysFailed) {
   DescriptorCache cache = make(1);
   broken_ = true;
   touch(cache, 1, true);
-  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kIo));
   broken_ = false;
   touch(cache, 2);  // pushes the broken descriptor out
   touch(cache, 1);
   ASSERT_EQ(opened_[1], 2);
-  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kIo));
   EXPECT_THAT(cache.sync(object_name(2)), IsOk());
 }
 
@@ -123,7 +123,7 @@ TEST_F(Cache, AFailedSyncAtClosingIsReportedByTheNextSync) {
   broken_ = false;
   touch(cache, 2);
   EXPECT_EQ(cache.open_count(), 1U);
-  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(cache.sync(object_name(1)), FailsWith(ErrorCode::kIo));
   cache.drop(object_name(1));
   EXPECT_THAT(cache.sync(object_name(1)), IsOk()) << "a new array under that name is not to blame";
 }
