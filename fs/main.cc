@@ -98,6 +98,13 @@ Result<void> serve(FileSystem& file_system, const Options& options, Launch& laun
   return session->serve();
 }
 
+/// What the store says of itself does not name it.
+Error error_of_store(const Options& options, Error error) {
+  if (!error.text.starts_with(options.store)) error.text = options.store + ": " + error.text;
+  if (error.code == ErrorCode::kCorrupted) error.text += "; see fsck.cowfs(8)";
+  return error;
+}
+
 int mount_store(Options& options) {
   if (const Result<void> settled = settle_paths(options); !settled) {
     return say(settled.error(), kExitMount);
@@ -112,7 +119,7 @@ int mount_store(Options& options) {
   Result<Launch> launch = options.foreground ? Launch::in_foreground() : Launch::in_background();
   if (!launch) return say(launch.error(), kExitSystem);
   Result<std::unique_ptr<FileSystem>> file_system = open_file_system(options);
-  if (!file_system) return say(file_system.error(), kExitMount);
+  if (!file_system) return say(error_of_store(options, file_system.error()), kExitMount);
   const Result<void> served = serve(**file_system, options, *launch);
   const Result<void> closed = (*file_system)->close();
   if (!served) say(served.error(), kExitMount);

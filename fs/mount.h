@@ -104,6 +104,20 @@ class Mount {
   SnapshotDirectory snapshot_directory_;
 };
 
+/// Calls `function()`, and again where it found no space while freed space was still on its way back:
+/// whoever has just removed a file may write as much at once. Holding nothing.
+template <typename Function>
+auto with_room(Store& store, Function&& function) -> std::invoke_result_t<Function> {
+  constexpr int kMostTries = 64;  // each has seen some space come back
+  for (int tries = 1;; ++tries) {
+    const std::uint64_t before = store.space_given_back();
+    auto result = function();
+    const bool again = !result && is_out_of_space(result.error()) && tries < kMostTries &&
+                       (store.space_given_back() != before || store.make_room());
+    if (!again) return result;
+  }
+}
+
 /// Runs `function(volume, inode)` for a node that is an inode; kNotPermitted for a virtual one,
 /// kStale for one whose volume is gone.
 template <typename Function>
@@ -114,7 +128,7 @@ auto on_inode(fuse_req_t request, fuse_ino_t node, Function&& function)
   if (place.is_virtual()) return fail(ErrorCode::kNotPermitted);
   Result<std::shared_ptr<Volume>> volume = mount.volume(place.volume);
   if (!volume) return fail(std::move(volume).error());
-  return std::forward<Function>(function)(**volume, place.inode);
+  return with_room(mount.file_system().store(), [&] { return function(**volume, place.inode); });
 }
 
 }  // namespace cowfs

@@ -1,5 +1,6 @@
 #include "fs/opening.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "fs/log.h"
 #include "fs/mount_table.h"
+#include "lib/base/unique_fd.h"
 #include "lib/storage/host_storage.h"
 
 namespace cowfs {
@@ -39,10 +41,16 @@ Result<std::string> settle_store(const std::string& path, bool may_be_missing) {
   return settled.has_filename() ? settled.string() : settled.parent_path().string();
 }
 
+/// The kernel may still know the attributes of a mount whose daemon is gone, but opens nothing.
+bool is_dead_mount(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return !fd && errno == ENOTCONN;
+}
+
 Result<std::string> settle_mountpoint(const std::string& path) {
   std::error_code error;
   const stdfs::file_status status = stdfs::status(path, error);
-  if (error.value() == ENOTCONN) {
+  if (error.value() == ENOTCONN || is_dead_mount(path)) {
     return fail(ErrorCode::kIo, path + ": a mount without a daemon is here; unmount it first");
   }
   if (status.type() == stdfs::file_type::not_found) {

@@ -73,8 +73,9 @@ void copy_range(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_fil
                 fuse_ino_t to, off_t to_offset, fuse_file_info*, std::size_t length, int flags) {
   if (flags != 0) return reply_error(request, ErrorCode::kInvalidArgument);
   const NodeIds& nodes = Mount::of(request).nodes();
-  const Result<std::uint64_t> done =
-      clone(request, nodes.place_of(from), from_offset, nodes.place_of(to), to_offset, length);
+  const Result<std::uint64_t> done = with_room(Mount::of(request).file_system().store(), [&] {
+    return clone(request, nodes.place_of(from), from_offset, nodes.place_of(to), to_offset, length);
+  });
   if (!done) return reply_error(request, done.error());
   fuse_reply_write(request, *done);
 }

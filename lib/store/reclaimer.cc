@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kNodesAStep = 64;
 constexpr std::size_t kFreesAStep = 512;
 // of checkpoints without anything given back: what is pending becomes ripe after two
+constexpr int kRoundsToSpace = 4;
 constexpr int kMostIdleRounds = 8;
 
 std::string kind_prefix(KeyKind kind) { return key_of(kStoreKeyInode, kind).take(); }
@@ -164,6 +165,7 @@ Result<bool> Reclaimer::free_some() {
   if (batch.items.empty()) return false;
   if (!core_.epochs.wait_for_older([this] { return stopping(); })) return false;
   COWFS_TRY(give_back(batch));
+  ++given_back_;
   for (const PendingFree& item : batch.items) COWFS_TRY(forget_checksums(item.range));
   COWFS_TRY(forget_batch(batch));
   return true;
@@ -225,6 +227,31 @@ Result<std::uint64_t> Reclaimer::pending() const {
     }));
   }
   return count;
+}
+
+Result<bool> Reclaimer::give_some_back() {
+  // What was released becomes pending with one checkpoint and may go after the next; what a deleted
+  // volume held takes one more.
+  for (int round = 0; round < kRoundsToSpace; ++round) {
+    const std::uint64_t before = given_back_;
+    {
+      MutexLock running(running_);
+      for (bool more = true; more && given_back_ == before;) {
+        COWFS_ASSIGN(const bool dropped, drop_some_nodes());
+        COWFS_ASSIGN(const bool freed, free_some());
+        more = dropped || freed;
+      }
+    }
+    if (given_back_ != before) return true;
+    {
+      SharedLock lock(core_.tree_lock);
+      COWFS_ASSIGN(const std::uint64_t left, pending());
+      if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush())
+        return false;
+    }
+    COWFS_TRY(core_.checkpointer.force());
+  }
+  return false;
 }
 
 Result<void> Reclaimer::run_to_end() {

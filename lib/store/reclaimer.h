@@ -10,6 +10,7 @@
 // Steps hold the tree lock for a bounded number of items; host calls are made without it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <set>
 #include <thread>
@@ -41,6 +42,12 @@ class Reclaimer {
   /// Does everything that is possible now, with the checkpoints that it waits for. Holding nothing.
   Result<void> run_to_end();
 
+  /// Goes on, with the checkpoints that it waits for, until some space has come back; false where
+  /// none waits to. Holding nothing.
+  Result<bool> give_some_back();
+  /// Counts up whenever space came back.
+  std::uint64_t given_back() const { return given_back_; }
+
   /// Items of both lists; tree lock shared.
   Result<std::uint64_t> pending() const;
 
@@ -64,6 +71,7 @@ class Reclaimer {
   void loop(const std::stop_token& stop);
 
   StoreCore& core_;
+  std::atomic<std::uint64_t> given_back_ = 0;
   mutable Mutex mutex_;  // leaf
   Condition changed_;
   bool work_ COWFS_GUARDED_BY(mutex_) = true;

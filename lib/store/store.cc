@@ -453,6 +453,13 @@ StoreCounters Store::counters() const {
 
 Result<void> Store::reclaim_now() { return core_->reclaimer.run_to_end(); }
 
+bool Store::make_room() {
+  if (!core_->check_writable()) return false;
+  return core_->reclaimer.give_some_back().value_or(false);
+}
+
+std::uint64_t Store::space_given_back() const { return core_->reclaimer.given_back(); }
+
 Result<void> Store::visit_checksums(const std::function<bool(const ChecksumItem&)>& visit) const {
   SharedLock lock(core_->tree_lock);
   bool sound = true;

@@ -319,6 +319,12 @@ class Store {
   /// the space back.
   Result<void> reclaim_now();
 
+  /// For who has met kNoSpace, holding nothing: gives back some of what was freed and still waits for
+  /// checkpoints; false where nothing does, and on a host that fails.
+  bool make_room();
+  /// Counts up whenever freed space came back: who has met kNoSpace may try again if it did.
+  std::uint64_t space_given_back() const;
+
   struct Held {
     std::uint64_t checkpoint = 0;
     std::string superblock;  // the bytes of its slot

@@ -211,6 +211,34 @@ promise_a_full_btrfs_host_takes_deletes() {
 }
 promise_a_full_tmpfs_host_is_reported_and_survived() { on_full_host tmpfs 100M; }
 
+# Freed space waits for checkpoints: who needs it does not have to know that.
+promise_space_of_what_was_just_removed_can_be_used_at_once() {
+  only_cowfs
+  need_cowfs
+  host_image ext4 200M "$T/host"
+  STORE=$T/host/store
+  make_store "$STORE"
+  start_cowfs "$STORE" "$MNT" -o commit=300
+  head -c 80000000 /dev/urandom >expected
+  for _ in 1 2 3; do
+    dd if=expected of="$MNT/db" bs=1M conv=fsync status=none
+    same_bytes expected "$MNT/db"
+  done
+  refused 'No space left' dd if=/dev/zero of="$MNT/fill" bs=1M
+  rm "$MNT/fill"
+  head -c 40000000 expected >smaller
+  cp --sparse=never smaller "$MNT/again"
+  same_bytes expected "$MNT/db"
+  snapshot s
+  rm "$MNT/again"
+  refused 'No space left' dd if=/dev/zero of="$MNT/fill" bs=1M
+  delete_volume s
+  dd if=smaller of="$MNT/fill" bs=1M conv=notrunc status=none
+  same_bytes smaller "$MNT/fill"
+  stop_cowfs "$MNT"
+  umount "$T/host"
+}
+
 promise_df_tells_the_hosts_room() {
   only_cowfs
   mount_fresh

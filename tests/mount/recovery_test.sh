@@ -139,6 +139,22 @@ promise_unlinked_open_files_are_freed_after_a_kill() {
   space_back $((before + 2097152))
 }
 
+# Also where the kernel still knows the attributes of its root.
+promise_nothing_is_mounted_over_a_dead_mount() {
+  only_cowfs
+  mount_fresh
+  echo hello >"$MNT/file"
+  ls -ld "$MNT" >/dev/null
+  cat "$MNT/file" >/dev/null
+  kill -KILL "$DAEMON"
+  wait "$DAEMON" 2>/dev/null || true
+  refused 'a mount without a daemon is here' "$COWFS" "$STORE" "$MNT"
+  same 1 "$(grep -c " $MNT " /proc/self/mountinfo)" "mounts"
+  umount "$MNT"
+  mount_again
+  same hello "$(cat "$MNT/file")" "content"
+}
+
 promise_a_dead_mount_gives_errors_and_can_be_taken_away() {
   only_cowfs
   mount_fresh
