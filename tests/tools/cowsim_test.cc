@@ -367,5 +367,15 @@ TEST_F(Cowsim, CommandLinesThatMakeNoSenseAreRefused) {
   EXPECT_EQ(cowsim("run /nowhere").code, 1);
 }
 
+TEST_F(Cowsim, ADirectoryIsNoTrace) {
+  for (const char* line : {"run /etc", "explain /etc", "oracle /etc", "live /etc", "run - < /etc"}) {
+    const Answer answer = cowsim(line);
+    EXPECT_EQ(answer.code, 1) << line;
+    EXPECT_THAT(answer.text, HasSubstr(": Is a directory\n")) << line;
+  }
+  EXPECT_THAT(cowsim("run /etc").text, testing::StrEq("cowsim: /etc: Is a directory\n"));
+  EXPECT_THAT(cowsim("run /nowhere").text, HasSubstr("/nowhere: No such file or directory"));
+}
+
 }  // namespace
 }  // namespace cowfs
