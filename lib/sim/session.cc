@@ -14,7 +14,46 @@ bool outcome_is_specified(Verb verb) {
          verb != Verb::kUnpin;
 }
 
+bool same_entries(const Machine& one, const Machine& other) {
+  for (const auto& [name, process] : one.processes()) {
+    const AddressSpace* space = one.space_of(name);
+    if (space == nullptr) continue;
+    for (const Area& area : space->areas) {
+      for (std::uint32_t i = 0; i < area.pages; ++i) {
+        const Entry* left = one.entry(name, area.name, i);
+        const Entry* right = other.entry(name, area.name, i);
+        const bool present = left != nullptr && left->present();
+        if (present != (right != nullptr && right->present())) return false;
+        if (present && left->writable != right->writable) return false;
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace
+
+bool ran_out_of_frames(const StepResult& result) {
+  return result.outcome == Outcome::kOutOfMemory ||
+         std::ranges::find(result.events, EventKind::kVictim, &Event::kind) != result.events.end();
+}
+
+bool profiles_agree(const MachineSettings& settings, const std::vector<Operation>& operations) {
+  Machine one(settings);
+  MachineSettings others = settings;
+  const bool is_linux = settings.profile == Profile::kLinux;
+  (void)set_field(others, "profile", is_linux ? "textbook" : "linux");
+  Machine other(others);
+  for (const Operation& op : operations) {
+    if (one.apply(op).outcome != other.apply(op).outcome) return false;
+    for (const auto count : {&Counters::missing_faults, &Counters::protection_faults,
+                             &Counters::copies, &Counters::reuses}) {
+      if (one.counters().*count != other.counters().*count) return false;
+    }
+    if (!same_entries(one, other)) return false;
+  }
+  return true;
+}
 
 std::vector<std::pair<std::string_view, std::uint64_t>> gauges(const Machine& machine) {
   std::vector<std::pair<std::string_view, std::uint64_t>> out;
@@ -42,26 +81,12 @@ bool is_gauge(std::string_view name) {
   return gauge(Machine(MachineSettings{.frames = 1}), name).has_value();
 }
 
-Session::Session(const MachineSettings& settings)
-    : machine_(settings), reference_(settings), before_(gauges(machine_)) {}
-
-std::optional<Violation> Session::apply(const Operation& operation) {
-  before_ = gauges(machine_);
-  last_ = StepResult{};
-  for (const Operation& one : single_pages(operation)) {
-    if (auto violation = apply_one(one)) return violation;
-    if (last_.outcome != Outcome::kOk) break;
-  }
-  if (auto violation = check_invariants(machine_)) return violation;
-  return compare();
-}
-
-std::vector<Operation> Session::single_pages(const Operation& op) const {
+std::vector<Operation> single_pages(const Operation& op, const Machine& machine) {
   const bool access = op.verb == Verb::kRead || op.verb == Verb::kWrite || op.verb == Verb::kFetch;
   const bool file = op.verb == Verb::kPread || op.verb == Verb::kPwrite;
   PageRange pages = op.pages;
   if (access && pages.whole) {
-    const AddressSpace* space = machine_.space_of(op.process);
+    const AddressSpace* space = machine.space_of(op.process);
     const Area* area = space == nullptr ? nullptr : space->find(op.name);
     if (area == nullptr) return {op};
     pages = {0, area->pages - 1, false};
@@ -79,6 +104,35 @@ std::vector<Operation> Session::single_pages(const Operation& op) const {
     out.back().source = {source, source, op.source.whole};
   }
   return out;
+}
+
+std::vector<Operation> single_accesses(const Operation& op, const Machine& machine) {
+  std::vector<Operation> out;
+  for (const Operation& page : single_pages(op, machine)) {
+    const std::size_t size = page.bytes.size();
+    const bool several = size > 1 && page.offset + size <= machine.settings().page_size;
+    for (std::size_t i = 0; several && i < size; ++i) {
+      out.push_back(page);
+      out.back().offset += static_cast<std::uint32_t>(i);
+      out.back().bytes = page.bytes.substr(i, 1);
+    }
+    if (!several) out.push_back(page);
+  }
+  return out;
+}
+
+Session::Session(const MachineSettings& settings)
+    : machine_(settings), reference_(settings), before_(gauges(machine_)) {}
+
+std::optional<Violation> Session::apply(const Operation& operation) {
+  before_ = gauges(machine_);
+  last_ = StepResult{};
+  for (const Operation& one : single_pages(operation, machine_)) {
+    if (auto violation = apply_one(one)) return violation;
+    if (last_.outcome != Outcome::kOk) break;
+  }
+  if (auto violation = check_invariants(machine_)) return violation;
+  return compare();
 }
 
 std::optional<Violation> Session::apply_one(const Operation& op) {

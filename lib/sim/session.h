@@ -21,6 +21,20 @@ std::vector<std::pair<std::string_view, std::uint64_t>> gauges(const Machine& ma
 std::optional<std::uint64_t> gauge(const Machine& machine, std::string_view name);
 bool is_gauge(std::string_view name);
 
+/// An operation that names several pages as operations on one page each; any other as it is. An
+/// access to a whole area is one to each of its pages.
+std::vector<Operation> single_pages(const Operation& operation, const Machine& machine);
+/// The same, and a write of several bytes as writes of one each: for those who can do no more at
+/// once. What follows a part that did not end with kOk is not to be done.
+std::vector<Operation> single_accesses(const Operation& operation, const Machine& machine);
+
+/// Whether a frame had to be replaced, or there was none.
+bool ran_out_of_frames(const StepResult& result);
+
+/// Whether the profile makes no difference to the operations: both have the same faults, copies and
+/// mapped pages after each.
+bool profiles_agree(const MachineSettings& settings, const std::vector<Operation>& operations);
+
 class Session {
  public:
   explicit Session(const MachineSettings& settings);
@@ -41,7 +55,6 @@ class Session {
  private:
   std::optional<Violation> apply_one(const Operation& operation);
   std::optional<Violation> compare() const;
-  std::vector<Operation> single_pages(const Operation& operation) const;
 
   Machine machine_;
   ReferenceModel reference_;

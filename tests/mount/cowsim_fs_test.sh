@@ -132,6 +132,8 @@ END
   "$COWSIM" fs "$MNT/sim" copies.trace
   sed 's/profile=linux/profile=linux fork=full/' three.trace >full.trace
   refused 'blocks are in use, the simulator uses' "$COWSIM" fs "$MNT/sim" full.trace
+  printf '%s\n' 'proc p1' 'p1 map C anon private 2' "p1 write C 'C'" 'p1 read C.1' "p1 write C.0-1+3 \"xyz\"" >whole.trace
+  "$COWSIM" fs "$MNT/sim" whole.trace
   unmount
 }
 

@@ -358,13 +358,88 @@ TEST_F(Cowsim, AgreesWithPageFaultsOfItsOwn) {
   EXPECT_EQ(answer.code, 0) << answer.text;
 }
 
+constexpr const char* kWholeArea =
+    "proc p1\np1 map C anon private 2\np1 write C 'C'\np1 read C.1\np1 write C.0-1+3 \"xyz\"\n"
+    "p1 read C\np1 read C.0-5\n";
+
+TEST_F(Cowsim, AnAccessToAWholeAreaIsOneToEachOfItsPages) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
+  for (const char* command : {"oracle ", "live "}) {
+    const Answer answer = cowsim(command + trace(kWholeArea));
+    EXPECT_EQ(answer.code, 0) << command << answer.text;
+    EXPECT_THAT(answer.text, HasSubstr("trace.txt: all agree\n"));
+  }
+}
+
+TEST_F(Cowsim, WhatATraceNeedsAndNobodyHasIsNoDifference) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
+  for (const char* name : {"fig-mmap", "vfork", "cp8", "swap"}) {
+    const std::string file = trace(cowsim(std::string("demo --trace ") + name).text);
+    for (const char* command : {"oracle ", "live "}) {
+      const Answer answer = cowsim(command + file);
+      EXPECT_EQ(answer.code, 77) << command << name << answer.text;
+    }
+  }
+  const std::string page_c = trace(cowsim("demo --trace fig-c").text);
+  EXPECT_EQ(cowsim("oracle " + page_c).code, 0);
+  EXPECT_EQ(cowsim("live " + page_c).code, 0);
+  const std::string short_of_frames =
+      trace("machine frames=2 swap=4\nproc p\np map A anon private 4\np write A 'a'\n");
+  EXPECT_EQ(cowsim("run -q " + short_of_frames).code, 0);
+  EXPECT_EQ(cowsim("oracle " + short_of_frames).code, 77);
+  EXPECT_EQ(cowsim("live " + short_of_frames).code, 77);
+  const std::string of_linux = trace(
+      "machine profile=linux\nfile f pages=2 kind=tmpfs\nproc p\np map A f shared 2\np read A.1\n");
+  EXPECT_EQ(cowsim("live " + of_linux).code, 77);
+}
+
+TEST_F(Cowsim, ATextbookTraceOfFilesIsComparedByItsValues) {
+  if (kSanitized) GTEST_SKIP() << kNotUnderSanitizers;
+  for (const char* kind : {"shared", "private"}) {
+    const std::string rest = std::string("file f pages=2 kind=disk\nproc p1\np1 map A f ") + kind +
+                             " 2\np1 read A.1\np1 write A.0 'x'\n";
+    const std::string disk = "oracle --disk=" + dir_.path().string() + " ";
+    const Answer textbook = cowsim(disk + trace(rest));
+    if (textbook.text.find("new file") != std::string::npos)
+      GTEST_SKIP() << "no unnamed files here: " << textbook.text;
+    EXPECT_EQ(textbook.code, 0) << kind << textbook.text;
+    EXPECT_THAT(textbook.text, HasSubstr("compared: values and outcomes only: "));
+    const Answer by_frames = cowsim(disk + trace("machine profile=linux\n" + rest));
+    EXPECT_EQ(by_frames.code, 0) << kind << by_frames.text;
+    if (may_see_frames()) {
+      EXPECT_THAT(by_frames.text, HasSubstr("faults and frames"));
+    }
+  }
+  const Answer late =
+      cowsim("oracle " + trace("proc p1\nfile f pages=2 kind=tmpfs\np1 map A f private 2\n"));
+  EXPECT_EQ(late.code, 77) << late.text;
+  const Answer nowhere = cowsim("oracle --disk=/nosuch " + trace("file f pages=2 kind=disk\n"));
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_THAT(nowhere.text, HasSubstr("new file in /nosuch: No such file or directory"));
+}
+
 TEST_F(Cowsim, CommandLinesThatMakeNoSenseAreRefused) {
-  for (const char* line : {"", "jump", "run", "demo", "fuzz --seeds=5..1",
-                           "oracle --profile=windows", "fs", "fs . --fork=x"}) {
+  for (const char* line :
+       {"", "jump", "run", "demo", "fuzz --seeds=5..1", "oracle --profile=windows", "fs",
+        "fs . --fork=x", "quiz --seed=-1", "quiz --seed=18446744073709551616", "quiz --seed=1x",
+        "oracle --strict --tolerant"}) {
     EXPECT_EQ(cowsim(line).code, 2) << line;
   }
+  EXPECT_EQ(cowsim("quiz --seed=18446744073709551615").code, 0);
+  EXPECT_THAT(cowsim("run x --svg").text, HasSubstr("cowsim: option '--svg' needs a value\n"));
   EXPECT_EQ(cowsim("demo nothing").code, 2);
   EXPECT_EQ(cowsim("run /nowhere").code, 1);
+}
+
+TEST_F(Cowsim, ADirectoryIsNoTrace) {
+  for (const char* line :
+       {"run /etc", "explain /etc", "oracle /etc", "live /etc", "run - < /etc"}) {
+    const Answer answer = cowsim(line);
+    EXPECT_EQ(answer.code, 1) << line;
+    EXPECT_THAT(answer.text, HasSubstr(": Is a directory\n")) << line;
+  }
+  EXPECT_THAT(cowsim("run /etc").text, testing::StrEq("cowsim: /etc: Is a directory\n"));
+  EXPECT_THAT(cowsim("run /nowhere").text, HasSubstr("/nowhere: No such file or directory"));
 }
 
 }  // namespace

@@ -47,8 +47,12 @@ const CLI::App& innermost(const CLI::App& app) {
 std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
   const auto strange = app.remaining();
   if (strange.empty()) {
+    // "--svg: 1 required TEXT missing"
+    const std::string text = without_mark(error.what());
+    if (text.starts_with("--") && text.ends_with(" missing"))
+      return fmt::format("option '{}' needs a value", text.substr(0, text.find(':')));
     const bool needs_command = !app.get_subcommands(nullptr).empty();
-    return needs_command ? "a command is required" : without_mark(error.what());
+    return needs_command ? "a command is required" : text;
   }
   if (strange.front().size() > 1 && strange.front().starts_with('-')) {
     return fmt::format("unknown option '{}'", strange.front());

@@ -64,10 +64,19 @@ ExitCode run_files(const FileOptions& options, const OracleOptions& kernel) {
   if (options.three_way) {
     if (const auto ready = prepare_oracle(processes); !ready) return cannot(ready.error());
     systems.kernel = &processes;
-    fmt::print("compared with processes: {}\n", describe(processes));
   }
-  return options.file.empty() ? compare_file_seeds(options, systems)
-                              : compare_systems_in_file(systems, options.file);
+  const auto say = [&] {
+    if (options.three_way) fmt::print("compared with processes: {}\n", describe(processes));
+  };
+  if (options.file.empty()) {
+    say();
+    return compare_file_seeds(options, systems);
+  }
+  return compare_file(options.file, [&](const sim::Trace& trace) {
+    limit_to_values(processes, trace);
+    say();
+    return compare_trace(systems, trace);
+  });
 }
 
 }  // namespace cowfs

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "lib/sim/generator.h"
 #include "lib/sim/runner.h"
@@ -58,29 +59,70 @@ std::string compare_pages(const sim::Machine& machine, const LiveMachine& live) 
   return {};
 }
 
+/// Whether a LiveMachine has what the operation needs: it has no disk, no programs, no replacement.
+bool is_possible(const sim::Operation& op) {
+  using sim::Verb;
+  static const std::set<Verb> possible{
+      Verb::kProgram, Verb::kWarm,  Verb::kWriteback, Verb::kPicture, Verb::kRemount,
+      Verb::kKill,    Verb::kMap,   Verb::kUnmap,     Verb::kRead,    Verb::kWrite,
+      Verb::kFork,    Verb::kVfork, Verb::kExit,      Verb::kProtect, Verb::kDontneed,
+      Verb::kMsync,   Verb::kPread, Verb::kPwrite};
+  if (op.verb == Verb::kFile) return op.kind == sim::FileKind::kMemory;
+  if (op.verb == Verb::kProcess) return op.other.empty();
+  return possible.contains(op.verb);
+}
+
+Result<void> expect_possible(const sim::MachineSettings& settings,
+                             const std::vector<sim::Operation>& operations) {
+  for (const sim::Operation& op : operations) {
+    if (!is_possible(op))
+      return fail(ErrorCode::kNotSupported, "live cannot do '" + sim::to_text(op) + "'");
+  }
+  if (settings.page_size != kPage)
+    return fail(ErrorCode::kNotSupported, "live has pages of 4096 bytes");
+  if (settings.profile == sim::Profile::kTextbook || sim::profiles_agree(settings, operations))
+    return {};
+  return fail(ErrorCode::kNotSupported,
+              "live follows the textbook, and profile=linux does otherwise in this trace");
+}
+
+/// One access, or an operation that is none, on both: what differs; empty: they agree.
+std::string compare_step(const sim::Operation& op, sim::Machine& machine, LiveMachine& live,
+                         sim::StepResult& simulated) {
+  const sim::AddressSpace* space = machine.space_of(op.process);
+  const bool maps = op.verb == sim::Verb::kMap && space != nullptr && op.count > 0;
+  const sim::PageNumber place = maps ? space->place_for(op.count) : sim::PageNumber{};
+  const sim::StepResult real = live.apply(op, place);
+  simulated = machine.apply(op);
+  if (real.outcome != simulated.outcome) {
+    return fmt::format("ends with {}, in the simulator with {}", sim::outcome_name(real.outcome),
+                       sim::outcome_name(simulated.outcome));
+  }
+  if (simulated.outcome == sim::Outcome::kOk && real.value != simulated.value) {
+    return fmt::format("reads {}, in the simulator {}", sim::quoted(real.value),
+                       sim::quoted(simulated.value));
+  }
+  std::string difference = compare_counts(machine, live);
+  return difference.empty() ? compare_pages(machine, live) : difference;
+}
+
 /// What differs; empty: all agree.
 Result<std::string> compare_live(const sim::MachineSettings& settings,
                                  const std::vector<sim::Operation>& operations) {
   sim::Machine machine(settings);
   COWFS_ASSIGN(const auto live, LiveMachine::create(settings.frames));
   for (const sim::Operation& op : operations) {
-    const sim::AddressSpace* space = machine.space_of(op.process);
-    const bool maps = op.verb == sim::Verb::kMap && space != nullptr && op.count > 0;
-    const sim::PageNumber place = maps ? space->place_for(op.count) : sim::PageNumber{};
-    const sim::StepResult real = live->apply(op, place);
-    const sim::StepResult simulated = machine.apply(op);
-    std::string difference;
-    if (real.outcome != simulated.outcome) {
-      difference =
-          fmt::format("ends with {}, in the simulator with {}", sim::outcome_name(real.outcome),
-                      sim::outcome_name(simulated.outcome));
-    } else if (simulated.outcome == sim::Outcome::kOk && real.value != simulated.value) {
-      difference = fmt::format("reads {}, in the simulator {}", sim::quoted(real.value),
-                               sim::quoted(simulated.value));
+    for (const sim::Operation& part : sim::single_accesses(op, machine)) {
+      sim::StepResult simulated;
+      const std::string difference = compare_step(part, machine, *live, simulated);
+      if (!difference.empty() && sim::ran_out_of_frames(simulated)) {
+        return fail(ErrorCode::kNotSupported, fmt::format("'{}': live replaces no pages: the trace "
+                                                          "needs a machine with more frames",
+                                                          sim::to_text(op)));
+      }
+      if (!difference.empty()) return fmt::format("'{}': {}", sim::to_text(op), difference);
+      if (simulated.outcome != sim::Outcome::kOk) break;
     }
-    if (difference.empty()) difference = compare_counts(machine, *live);
-    if (difference.empty()) difference = compare_pages(machine, *live);
-    if (!difference.empty()) return fmt::format("'{}': {}", sim::to_text(op), difference);
   }
   return std::string();
 }
@@ -89,8 +131,10 @@ Result<std::string> compare_live(const sim::MachineSettings& settings,
 
 ExitCode run_live(const SeedRange& seeds, const std::string& file) {
   if (!file.empty()) {
-    return compare_file(file, [](const sim::Trace& trace) {
-      return compare_live(trace.settings, sim::operations_of(trace));
+    return compare_file(file, [](const sim::Trace& trace) -> Result<std::string> {
+      const auto operations = sim::operations_of(trace);
+      COWFS_TRY(expect_possible(trace.settings, operations));
+      return compare_live(trace.settings, operations);
     });
   }
   const sim::TraceWish wish = sim::live_wish();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "tools/common/command_line.h"
 #include "tools/common/message.h"
@@ -26,7 +28,7 @@ struct CommandLine {
   RunOptions run;
   std::string seeds;
   std::string bug;
-  std::uint64_t quiz_seed = 1;
+  std::string quiz_seed = "1";
   bool answers = false;
   bool trace = false;
   std::uint32_t most = 256;
@@ -53,6 +55,16 @@ ExitCode demo(const std::string& name, const CommandLine& line) {
     return finish_output(kCowsim, ExitCode::kOk);
   }
   return run_demo(name, line.run);
+}
+
+ExitCode quiz(const CommandLine& line) {
+  const std::string& text = line.quiz_seed;
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return run_quiz(seed, line.answers);
+  print_error(kCowsim, fmt::format("--seed={}: a seed is a number from 0 to {}", text,
+                                   std::numeric_limits<std::uint64_t>::max()));
+  return ExitCode::kUsage;
 }
 
 /// Seeds from the command line; `usual` where none were given. Nothing: they make no sense, which
@@ -101,8 +113,8 @@ int run(int argc, const char* const* argv) {
   kernel->add_option("--seeds", line.seeds);
   kernel->add_option("--profile", line.oracle.profile)->check(CLI::IsMember({"linux", "textbook"}));
   kernel->add_flag("--values-only", line.oracle.values_only)->disable_flag_override();
-  kernel->add_flag("--strict", line.oracle.strict)->disable_flag_override();
-  kernel->add_flag("--tolerant", line.oracle.tolerant)->disable_flag_override();
+  CLI::Option* strict = kernel->add_flag("--strict", line.oracle.strict)->disable_flag_override();
+  kernel->add_flag("--tolerant", line.oracle.tolerant)->disable_flag_override()->excludes(strict);
   kernel->add_flag("--unpinned", line.oracle.unpinned)->disable_flag_override();
   kernel->add_option("--disk", line.oracle.disk);
   CLI::App* own_faults = add_command(app, "live", kLiveHelp);
@@ -123,7 +135,7 @@ int run(int argc, const char* const* argv) {
   line.run.words = true;
   if (*explain) return to_int(run_file(text(explain_path), line.run));
   if (*show) return to_int(demo(text(demo_name), line));
-  if (*ask) return to_int(run_quiz(line.quiz_seed, line.answers));
+  if (*ask) return to_int(quiz(line));
   const auto seeds = seeds_of(line, *random     ? SeedRange{1, 1000}
                                     : *on_files ? SeedRange{1, 20}
                                                 : SeedRange{1, 100});

@@ -140,6 +140,11 @@ Result<void> MemoryFiles::start(const std::string& process) {
 }
 
 Result<void> MemoryFiles::map(const sim::Operation& op) {
+  if (op.other != "anon" || op.shared) {
+    return fail(
+        ErrorCode::kNotSupported,
+        "files stand for private anonymous memory alone, not for '" + sim::to_text(op) + "'");
+  }
   const UniqueFd file(::open((home(op.process) + "/" + op.name).c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file || ::ftruncate(file.get(), off_t{op.count} * kPage) != 0)

@@ -103,6 +103,15 @@ Result<void> prepare_oracle(OracleOptions& options) {
   return {};
 }
 
+void limit_to_values(OracleOptions& options, const sim::Trace& trace) {
+  if (options.values_only || trace.settings.profile == sim::Profile::kLinux) return;
+  if (sim::profiles_agree(trace.settings, operations_on_kernel(trace))) return;
+  options.values_only = true;
+  options.why_values_only =
+      "the textbook's rules and Linux's differ in this trace, whose first line could be 'machine "
+      "profile=linux'";
+}
+
 std::string describe(const OracleOptions& options) {
   if (options.values_only) {
     return "values and outcomes only" +
@@ -127,9 +136,15 @@ bool too_many_adopted(const Adopted& adopted, std::uint64_t steps) {
 ExitCode run_oracle(const OracleOptions& given) {
   OracleOptions options = given;
   if (const auto ready = prepare_oracle(options); !ready) return cannot(ready.error());
-  fmt::print("compared: {}\n", describe(options));
-  return options.file.empty() ? compare_seeds(options)
-                              : compare_systems_in_file({&options}, options.file);
+  if (options.file.empty()) {
+    fmt::print("compared: {}\n", describe(options));
+    return compare_seeds(options);
+  }
+  return compare_file(options.file, [&](const sim::Trace& trace) {
+    limit_to_values(options, trace);
+    fmt::print("compared: {}\n", describe(options));
+    return compare_trace({&options}, trace);
+  });
 }
 
 }  // namespace cowfs

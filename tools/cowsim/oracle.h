@@ -13,6 +13,9 @@ namespace cowfs {
 /// which frames pages are in (it tells root). kNotSupported: there is nothing to compare here.
 Result<void> prepare_oracle(OracleOptions& options);
 
+/// `values_only` for a trace of the textbook profile, where Linux would do something else.
+void limit_to_values(OracleOptions& options, const sim::Trace& trace);
+
 /// "values, outcomes, faults and frames; strict".
 std::string describe(const OracleOptions& options);
 

@@ -119,6 +119,12 @@ Result<Observation> Processes::perform(const sim::Operation& op, const sim::Mach
   if (process != nullptr && process->state == sim::ProcessState::kVforkWait) {
     return Observation{sim::Outcome::kSuspended, {}, 0};
   }
+  const bool of_file = op.verb == sim::Verb::kPread || op.verb == sim::Verb::kPwrite;
+  const sim::Area* area = area_of(op, machine);
+  if (area != nullptr && area->from_program && !of_file) {
+    return fail(ErrorCode::kNotSupported,
+                "the oracle has not the areas of a program: '" + sim::to_text(op) + "'");
+  }
   switch (op.verb) {
     case sim::Verb::kRead:
     case sim::Verb::kWrite: return access(op, actor, machine);
@@ -141,14 +147,20 @@ Result<Observation> Processes::perform(const sim::Operation& op, const sim::Mach
 }
 
 Result<Observation> Processes::make_file(const sim::Operation& op) {
+  // Processes inherit the files: one that runs already could not reach a new one.
+  if (!actors_.empty()) {
+    return fail(ErrorCode::kNotSupported,
+                "the oracle makes files before the first process: '" + sim::to_text(op) + "'");
+  }
   UniqueFd file;
-  if (op.kind == sim::FileKind::kDisk) {
+  const bool disk = op.kind == sim::FileKind::kDisk;
+  if (disk) {
     if (disk_.empty()) return fail(ErrorCode::kNotSupported, "a disk file needs --disk");
     file.reset(::open(disk_.c_str(), O_TMPFILE | O_RDWR, 0600));
   } else {
     file.reset(::memfd_create("cowsim-file", 0));
   }
-  if (!file) return system_failure("new file");
+  if (!file) return system_failure(disk ? "new file in " + disk_ : "new file");
   // One page a call: the filesystem then caches single pages and no larger pieces.
   for (std::uint32_t i = 0; i < op.count; ++i) {
     const std::string page = sim::filled_page(op.fill, i, kPage);
@@ -157,7 +169,7 @@ Result<Observation> Processes::make_file(const sim::Operation& op) {
       return system_failure("write of a new file");
     }
   }
-  if (op.kind == sim::FileKind::kDisk && ::fsync(file.get()) != 0) return system_failure("fsync");
+  if (disk && ::fsync(file.get()) != 0) return system_failure("fsync");
   files_[op.name] = std::move(file);
   return Observation{};
 }

@@ -1,10 +1,11 @@
 // run, explain, demo and fuzz.
 #include <fmt/format.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
-#include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "lib/sim/runner.h"
@@ -155,10 +156,17 @@ Result<SeedRange> parse_seeds(const std::string& text) {
 }
 
 Result<std::string> read_text(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream in(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(in), {});
-  if (!in.is_open() || in.bad()) return fail(ErrorCode::kIo, path + ": cannot be read");
+  // Not a stream of C++: one throws where reading fails, as it does for a directory.
+  const bool standard = path == "-";
+  std::FILE* in = standard ? stdin : std::fopen(path.c_str(), "rbe");
+  if (in == nullptr) return fail(ErrorCode::kIo, path + ": " + std::strerror(errno));
+  std::string text;
+  std::array<char, 65536> buffer{};
+  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), in))
+    text.append(buffer.data(), got);
+  const int error = std::ferror(in) == 0 ? 0 : errno;
+  if (!standard) std::fclose(in);
+  if (error != 0) return fail(ErrorCode::kIo, path + ": " + std::strerror(error));
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lib/sim/runner.h"
+#include "lib/sim/session.h"
 #include "tools/common/message.h"
 #include "tools/cowsim/file_comparison.h"
 
@@ -47,17 +48,13 @@ class Race {
 
   Result<std::string> step(const sim::Operation& op, bool last) {
     ++steps_;
-    // What is done to the daemon does not concern the processes.
-    const bool of_files = op.verb == sim::Verb::kRemount || op.verb == sim::Verb::kKill;
-    if (kernel_ && !of_files) COWFS_TRY(kernel_->begin(op));
-    const sim::StepResult result = machine_.apply(op);
-    std::string difference;
-    if (kernel_ && !of_files) difference = kernel_->follow(op, result);
-    if (kernel_ && difference.empty() && last) difference = kernel_->compare_bytes();
-    if (files_ && difference.empty()) {
-      COWFS_ASSIGN(difference, files_->follow(op, result, last));
+    const auto parts = sim::single_accesses(op, machine_);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      bool stops = i + 1 == parts.size();
+      COWFS_ASSIGN(std::string difference, part(parts[i], last, stops));
+      if (!difference.empty()) return fmt::format("'{}': {}", sim::to_text(op), difference);
+      if (stops) break;
     }
-    if (!difference.empty()) return fmt::format("'{}': {}", sim::to_text(op), difference);
     return std::string();
   }
 
@@ -74,6 +71,28 @@ class Race {
   }
 
  private:
+  /// One access, or an operation that is none. `stops`: the last of its operation; so is one that
+  /// fails.
+  Result<std::string> part(const sim::Operation& op, bool last, bool& stops) {
+    // What is done to the daemon does not concern the processes.
+    const bool of_files = op.verb == sim::Verb::kRemount || op.verb == sim::Verb::kKill;
+    if (kernel_ && !of_files) COWFS_TRY(kernel_->begin(op));
+    const sim::StepResult result = machine_.apply(op);
+    std::string difference;
+    if (kernel_ && !of_files) difference = kernel_->follow(op, result);
+    if (sim::ran_out_of_frames(result)) {
+      return fail(ErrorCode::kNotSupported,
+                  fmt::format("'{}': the simulator has no free frames left, the others have: the "
+                              "trace needs a machine with more frames",
+                              sim::to_text(op)));
+    }
+    stops = stops || result.outcome != sim::Outcome::kOk;
+    last = last && stops;
+    if (kernel_ && difference.empty() && last) difference = kernel_->compare_bytes();
+    if (files_ && difference.empty()) return files_->follow(op, result, last);
+    return difference;
+  }
+
   const Systems& systems_;
   sim::Machine machine_;
   std::unique_ptr<oracle::Processes> processes_;
@@ -143,13 +162,26 @@ Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettin
   return all;
 }
 
-ExitCode compare_systems_in_file(const Systems& systems, const std::string& path) {
-  return compare_file(path, [&](const sim::Trace& trace) -> Result<std::string> {
-    COWFS_ASSIGN(const Verdict verdict,
-                 compare_systems(systems, trace.settings, sim::operations_of(trace)));
-    if (verdict.adopted.total() > 0) fmt::print("{}\n", describe_choices(verdict));
-    return verdict.difference;
-  });
+std::vector<sim::Operation> operations_on_kernel(const sim::Trace& trace) {
+  std::vector<sim::Operation> out;
+  for (const sim::Operation& op : sim::operations_of(trace)) {
+    out.push_back(op);
+    if (op.verb != sim::Verb::kFile || op.kind != sim::FileKind::kDisk) continue;
+    sim::Operation warm;
+    warm.verb = sim::Verb::kWarm;
+    warm.name = op.name;
+    out.push_back(std::move(warm));
+  }
+  return out;
+}
+
+Result<std::string> compare_trace(const Systems& systems, const sim::Trace& trace) {
+  COWFS_ASSIGN(const Verdict verdict,
+               compare_systems(systems, trace.settings,
+                               systems.kernel == nullptr ? sim::operations_of(trace)
+                                                         : operations_on_kernel(trace)));
+  if (verdict.adopted.total() > 0) fmt::print("{}\n", describe_choices(verdict));
+  return verdict.difference;
 }
 
 }  // namespace cowfs

@@ -40,7 +40,10 @@ std::string describe_choices(const Verdict& verdict);
 Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettings& settings,
                                 const std::vector<sim::Operation>& operations);
 
-/// Compares the trace in a file, and prints the verdict.
-ExitCode compare_systems_in_file(const Systems& systems, const std::string& path);
+/// The operations of a trace as the kernel does them: a file that was just made is in memory.
+std::vector<sim::Operation> operations_on_kernel(const sim::Trace& trace);
+
+/// The same of a trace of a user's, for compare_file(): what differs; empty: all agree.
+Result<std::string> compare_trace(const Systems& systems, const sim::Trace& trace);
 
 }  // namespace cowfs
