@@ -22,8 +22,11 @@ class Check {
   Result<FsckReport> run() {
     COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
     Superblock newest = slots.valid.front();
-    if (slots.damaged)
-      report({"superblock", Severity::kSafe, "one of the two slots of the superblock is damaged"});
+    if (slots.damaged) {
+      report({"superblock", Severity::kSafe,
+              slots.blank ? "one of the two superblock slots is lost"
+                          : "one of the two slots of the superblock is damaged"});
+    }
     report_.was_clean = newest.clean && !slots.damaged;
     newest.clean = report_.was_clean;
     COWFS_TRY(check_journal_of(newest));
@@ -82,7 +85,7 @@ class Check {
       report({"structures", Severity::kLoss, "a repair would not go: " + repaired.error().text});
       return check_volumes(storage_, as_found, {});
     }
-    report_.problems.add_all(repaired->mended);
+    report_.problems.add_new(repaired->mended);
     COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, repaired->superblock));
     return check_volumes(overlay, structures, repaired->lost);
   }
