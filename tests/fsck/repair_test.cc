@@ -167,7 +167,26 @@ TEST_P(RandomDamage, OfTheJournalKeepsTheCheckpoint) {
   }
 }
 
-// A segment in which no node lies: nothing is lost, and the store cannot be opened without it.
+// Nothing is lost, and the store cannot be opened without it.
+TEST(Repair, MakesAMissingLastSegmentAnew) {
+  for (const Ending ending : {Ending::kClosed, Ending::kKilled}) {
+    TestStore store = make_test_store(ending);
+    const std::uint64_t last = read_superblocks(*store.storage)->valid.front().node_segments - 1;
+    ASSERT_GT(last, 0u);
+    ASSERT_LT(raw(nodes_in_use(*store.storage).back()), last * kNodesPerSegment);
+    ASSERT_THAT(store.storage->remove({ArrayKind::kNodes, last}), IsOk());
+    Outcome outcome;
+    mend(*store.storage, outcome);
+    EXPECT_EQ(outcome.found.count(), 1u) << text_of(outcome.found);
+    EXPECT_EQ(outcome.found.count(Severity::kLoss), 0u) << text_of(outcome.found);
+    EXPECT_THAT(differences(store.contents, outcome.contents), IsEmpty());
+    const auto size = store.storage->size({ArrayKind::kNodes, last});
+    ASSERT_THAT(size, IsOk());
+    EXPECT_EQ(*size, kSegmentBytes);
+  }
+}
+
+// A segment in which no node lies.
 TEST(Repair, MakesAMissingSegmentWithoutNodesAnew) {
   for (const bool is_last : {false, true}) {
     SCOPED_TRACE(is_last);
