@@ -41,6 +41,7 @@ class Check {
   }
 
   Result<FsckReport> run_held(const Superblock& held) {
+    held_ = true;
     tell("structures", 0, 0);
     COWFS_ASSIGN(StoreCheck structures, check_structures(storage_, held));
     report_.problems.add_all(structures.problems);
@@ -128,7 +129,13 @@ class Check {
   }
 
   Result<void> scrub(Storage& storage, const StoreCheck& structures) {
-    if (!options_.scrub) return {};
+    if (!options_.scrub) {
+      // Beside a daemon nothing is known of what it does to files meanwhile.
+      if (held_) return {};
+      // Recovery over an overlay makes packs as long as they should be: the host's are asked.
+      COWFS_ASSIGN(scrub_, scrub_ends(storage_, *structures.nodes, structures.survey->facts()));
+      return {};
+    }
     const StoreFacts& facts = structures.survey->facts();
     const auto progress = [&](std::uint64_t blocks) { tell("data", blocks, report_.live_blocks); };
     COWFS_ASSIGN(scrub_, scrub_data(storage, *structures.nodes, facts, progress));
@@ -199,6 +206,7 @@ class Check {
   const FsckOptions& options_;
   FsckReport report_;
   Scrub scrub_;
+  bool held_ = false;  // by a daemon
 };
 
 }  // namespace
