@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace cowfs {
@@ -36,6 +38,20 @@ class ProblemList {
   }
   void add_all(const ProblemList& other) {
     for (const Problem& problem : other.kept_) add(problem);
+    dropped_ += other.dropped_;
+  }
+  /// Those of another list that are not here in the same words.
+  void add_new(const ProblemList& other) {
+    const auto identity = [](const Problem& p) {
+      return std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>(
+          p.code, p.text, p.volume, p.path);
+    };
+    const std::vector<Problem> before = kept_;
+    std::set<decltype(identity(before.front()))> known;
+    for (const Problem& problem : before) known.insert(identity(problem));
+    for (const Problem& problem : other.kept_) {
+      if (!known.contains(identity(problem))) add(problem);
+    }
     dropped_ += other.dropped_;
   }
 

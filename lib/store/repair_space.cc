@@ -42,11 +42,12 @@ std::uint64_t RepairSpace::segment_count() const {
 
 Result<void> RepairSpace::write(std::uint64_t segments) {
   COWFS_ASSIGN(const auto present, storage_.list(ArrayKind::kNodes));
-  for (std::uint64_t segment = 0; segment < segments; ++segment) {
-    if (!std::ranges::binary_search(present, segment))
-      COWFS_TRY(storage_.create({ArrayKind::kNodes, segment}));
-  }
   std::set<std::uint64_t> touched;
+  for (std::uint64_t segment = 0; segment < segments; ++segment) {
+    if (std::ranges::binary_search(present, segment)) continue;
+    COWFS_TRY(storage_.create({ArrayKind::kNodes, segment}));
+    touched.insert(segment);
+  }
   for (const auto& [id, node] : made_) {
     Node page = *node;
     page.seal();

@@ -47,7 +47,8 @@ class RepairSpace final : public NodeSpace {
 
   /// Segments that there must be for all nodes.
   std::uint64_t segment_count() const;
-  /// Writes all new nodes and makes them durable; makes segments that are missing.
+  /// Writes all new nodes and makes them durable; makes segments that are missing, each with
+  /// its space set aside.
   Result<void> write(std::uint64_t segments);
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/store/checksum_item.h"
+#include "lib/store/object_space.h"
 #include "lib/tree/tree.h"
 
 namespace cowfs {
@@ -31,12 +32,51 @@ class Scrubber {
     return std::move(scrub_);
   }
 
+  Result<Scrub> run_ends() {
+    ObjectNumber object = kNoObject;
+    std::uint64_t whole = 0;  // blocks in front of the file's end
+    for (const BlockCountRun& run : facts_.runs) {
+      const std::uint64_t end = run.range.first + run.range.count;
+      if (run.range.object != object) {
+        object = run.range.object;
+        const auto size = storage_.size({ArrayKind::kObject, raw(object)});
+        whole = size ? *size / kBlockSize : kOwnObjectBlocks;  // a missing one is told elsewhere
+      }
+      for (std::uint64_t block = std::max(run.range.first, whole); block < end;) {
+        const std::uint64_t item_end = block - block % kChecksumsInItem + kChecksumsInItem;
+        const std::uint64_t count = block == whole ? 1 : std::min(end, item_end) - block;
+        COWFS_TRY(block == whole ? read_part({object, block, count})
+                                 : expect_zeros({object, block, count}));
+        block += count;
+      }
+    }
+    scrub_.blocks = 0;
+    return std::move(scrub_);
+  }
+
  private:
-  /// Within the blocks of one item.
-  Result<void> read_part(const BlockRange& range) {
+  /// Within the blocks of one item, all of them past the end of the file.
+  Result<void> expect_zeros(const BlockRange& range) {
+    COWFS_ASSIGN(const auto item, checksums_of(range));
+    if (!item) return {};
+    const std::uint32_t zeros = block_checksum(std::vector<std::byte>(kBlockSize));
+    for (std::uint64_t i = 0; i < range.count; ++i) {
+      const std::uint32_t expected = item->checksums[(range.first + i) % kChecksumsInItem];
+      if (expected != kNoChecksum && expected != zeros)
+        note_damage({range.object, range.first + i, 1});
+    }
+    return {};
+  }
+
+  Result<std::optional<ChecksumItem>> checksums_of(const BlockRange& range) {
     const std::string key = checksum_key(range.object, range.first);
     COWFS_ASSIGN(const auto value, Tree(space_, root_).get(key));
-    const auto item = value ? decode_checksums(key, *value) : std::nullopt;
+    return value ? decode_checksums(key, *value) : std::nullopt;
+  }
+
+  /// Within the blocks of one item.
+  Result<void> read_part(const BlockRange& range) {
+    COWFS_ASSIGN(const auto item, checksums_of(range));
     data_.resize(range.count * kBlockSize);
     const bool whole = read(range.object, range.first, data_);
     for (std::uint64_t i = 0; i < range.count; ++i) {
@@ -70,7 +110,7 @@ class Scrubber {
   Storage& storage_;
   NodeSpace& space_;
   const StoreFacts& facts_;
-  const std::function<void(std::uint64_t)>& progress_;
+  const std::function<void(std::uint64_t)> progress_;
   TreeRoot root_;
   std::vector<std::byte> data_;
   Scrub scrub_;
@@ -94,6 +134,10 @@ std::vector<BlockRange> Scrub::damaged_parts(const BlockRange& range) const {
 Result<Scrub> scrub_data(Storage& storage, NodeSpace& space, const StoreFacts& facts,
                          const std::function<void(std::uint64_t blocks)>& progress) {
   return Scrubber(storage, space, facts, progress).run();
+}
+
+Result<Scrub> scrub_ends(Storage& objects, NodeSpace& space, const StoreFacts& facts) {
+  return Scrubber(objects, space, facts, {}).run_ends();
 }
 
 }  // namespace cowfs

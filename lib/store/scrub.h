@@ -28,4 +28,8 @@ struct Scrub {
 Result<Scrub> scrub_data(Storage& storage, NodeSpace& space, const StoreFacts& facts,
                          const std::function<void(std::uint64_t blocks)>& progress);
 
+/// Finds, without reading what is there, blocks that the host's files have no more: those past a
+/// file's end whose checksum is not that of zeros. `objects`: where the files' sizes are asked.
+Result<Scrub> scrub_ends(Storage& objects, NodeSpace& space, const StoreFacts& facts);
+
 }  // namespace cowfs

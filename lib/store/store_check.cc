@@ -42,6 +42,7 @@ Result<StoreCheck> check_structures(Storage& storage, const Superblock& superblo
   };
   if (facts.items.volumes.empty())
     check.problems.add({"no-volume", Severity::kSafe, "no volume can be found"});
+  compare_segments(facts, differs);
   compare_items(facts, differs);
   compare_node_counts(facts, nodes, differs);
   compare_block_counts(facts, differs);

@@ -103,7 +103,11 @@ class StoreRepair {
     std::uint64_t known = 0;
     for (const Superblock& slot : slots.valid) known = std::max(known, slot.node_segments);
     const auto past = std::ranges::lower_bound(present, known);
-    const std::uint64_t segments = past == present.begin() ? 0 : *std::prev(past) + 1;
+    std::uint64_t segments = past == present.begin() ? 0 : *std::prev(past) + 1;
+    // One that has a bitmap is made anew, or the bitmap would make no sense.
+    const auto& bitmaps = base_.survey->facts().items.bitmaps;
+    const auto end = bitmaps.lower_bound(known);
+    if (end != bitmaps.begin()) segments = std::max(segments, std::prev(end)->first + 1);
     // Each that is missing is made, for whoever opens the store counts them.
     if (segments - static_cast<std::uint64_t>(past - present.begin()) > kMostMissing) {
       return fail(ErrorCode::kCorrupted, "too many segments of the node array are missing");

@@ -15,6 +15,7 @@ Result<StoreSurvey> StoreSurvey::make(NodeSpace& space, Storage& storage,
                                       const Superblock& superblock) {
   StoreSurvey survey(space, superblock);
   COWFS_ASSIGN(survey.facts_->files, storage.list(ArrayKind::kObject));
+  COWFS_ASSIGN(survey.facts_->segments, storage.list(ArrayKind::kNodes));
   survey.walk_store();
   survey.walk_volumes();
   survey.facts_->runs = survey.blocks_.take_runs();

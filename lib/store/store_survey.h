@@ -14,7 +14,7 @@ namespace cowfs {
 
 class StoreSurvey {
  public:
-  /// `space` is asked for every node. kIo and the like only where the object files cannot be
+  /// `space` is asked for every node. kIo and the like only where the host's files cannot be
   /// listed.
   static Result<StoreSurvey> make(NodeSpace& space, Storage& storage, const Superblock& superblock);
   StoreSurvey(StoreSurvey&&) = default;

@@ -54,6 +54,23 @@ bool StoreFacts::has_file(ObjectNumber object) const {
   return std::ranges::binary_search(files, raw(object));
 }
 
+void compare_segments(const StoreFacts& facts, const OnDifference& differs) {
+  const std::uint64_t needed = facts.superblock.node_segments;
+  std::uint64_t present = 0;
+  std::uint64_t first_missing = 0;
+  for (const std::uint64_t segment : facts.segments) {
+    if (segment >= needed) break;
+    ++present;
+    if (segment == first_missing) ++first_missing;
+  }
+  if (present == needed) return;
+  const std::uint64_t more = needed - present - 1;
+  differs({"node-segment", Severity::kSafe,
+           to_string({ArrayKind::kNodes, first_missing}) + " is missing from the store" +
+               (more == 0 ? "" : ", and " + std::to_string(more) + " more after it")},
+          {});
+}
+
 void compare_items(const StoreFacts& facts, const OnDifference& differs) {
   const auto erase_all = [&](const std::vector<std::string>& keys, std::string_view code,
                              const std::string& text, Severity severity) {

@@ -24,10 +24,11 @@ namespace cowfs {
 struct StoreFacts {
   Superblock superblock;
   StoreItems items;
-  std::vector<BlockCountRun> runs;   // of blocks that extents refer to
-  std::vector<std::uint64_t> files;  // numbers of object files, ascending
-  std::uint64_t highest_inode = 0;   // of any volume
-  Generation newest{0};              // of all nodes and extents
+  std::vector<BlockCountRun> runs;      // of blocks that extents refer to
+  std::vector<std::uint64_t> files;     // numbers of object files, ascending
+  std::vector<std::uint64_t> segments;  // of the node array that are there, ascending
+  std::uint64_t highest_inode = 0;      // of any volume
+  Generation newest{0};                 // of all nodes and extents
 
   /// Parts of a range that no extent refers to.
   std::vector<BlockRange> unreferenced_parts(const BlockRange& range) const;
@@ -42,6 +43,8 @@ struct Mend {
 };
 using OnDifference = std::function<void(Problem problem, std::vector<Mend> mends)>;
 
+/// Segments of the node array that are missing on the host: nothing opens a store without them.
+void compare_segments(const StoreFacts& facts, const OnDifference& differs);
 /// Items that make no sense, names of volumes.
 void compare_items(const StoreFacts& facts, const OnDifference& differs);
 /// `nodes`: of all volumes.

@@ -126,6 +126,9 @@ Result<SuperblockSlots> read_superblocks(Storage& storage) {
     return fail(*error);
   if (slots.valid.empty()) return fail(*error);
   std::ranges::sort(slots.valid, std::greater{}, &Superblock::checkpoint);
+  // Only a new store has one slot alone.
+  slots.blank = !slots.damaged && slots.valid.size() == 1 && slots.valid.front().checkpoint > 1;
+  slots.damaged = slots.damaged || slots.blank;
   return slots;
 }
 

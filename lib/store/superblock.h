@@ -72,6 +72,7 @@ Result<void> write_superblock(Storage& storage, const Superblock& superblock);
 struct SuperblockSlots {
   std::vector<Superblock> valid;  // newest first, one or two
   bool damaged = false;  // a slot that was written once cannot be read: it may have been the newest
+  bool blank = false;    // it is damaged in that nothing is there
 };
 
 /// Errors: kNotAStore where no slot has ever been ours, or the newest is of an unknown version or

@@ -22,8 +22,11 @@ class Check {
   Result<FsckReport> run() {
     COWFS_ASSIGN(const SuperblockSlots slots, read_superblocks(storage_));
     Superblock newest = slots.valid.front();
-    if (slots.damaged)
-      report({"superblock", Severity::kSafe, "one of the two slots of the superblock is damaged"});
+    if (slots.damaged) {
+      report({"superblock", Severity::kSafe,
+              slots.blank ? "one of the two superblock slots is lost"
+                          : "one of the two slots of the superblock is damaged"});
+    }
     report_.was_clean = newest.clean && !slots.damaged;
     newest.clean = report_.was_clean;
     COWFS_TRY(check_journal_of(newest));
@@ -38,6 +41,7 @@ class Check {
   }
 
   Result<FsckReport> run_held(const Superblock& held) {
+    held_ = true;
     tell("structures", 0, 0);
     COWFS_ASSIGN(StoreCheck structures, check_structures(storage_, held));
     report_.problems.add_all(structures.problems);
@@ -82,7 +86,7 @@ class Check {
       report({"structures", Severity::kLoss, "a repair would not go: " + repaired.error().text});
       return check_volumes(storage_, as_found, {});
     }
-    report_.problems.add_all(repaired->mended);
+    report_.problems.add_new(repaired->mended);
     COWFS_ASSIGN(const StoreCheck structures, check_structures(overlay, repaired->superblock));
     return check_volumes(overlay, structures, repaired->lost);
   }
@@ -125,7 +129,13 @@ class Check {
   }
 
   Result<void> scrub(Storage& storage, const StoreCheck& structures) {
-    if (!options_.scrub) return {};
+    if (!options_.scrub) {
+      // Beside a daemon nothing is known of what it does to files meanwhile.
+      if (held_) return {};
+      // Recovery over an overlay makes packs as long as they should be: the host's are asked.
+      COWFS_ASSIGN(scrub_, scrub_ends(storage_, *structures.nodes, structures.survey->facts()));
+      return {};
+    }
     const StoreFacts& facts = structures.survey->facts();
     const auto progress = [&](std::uint64_t blocks) { tell("data", blocks, report_.live_blocks); };
     COWFS_ASSIGN(scrub_, scrub_data(storage, *structures.nodes, facts, progress));
@@ -196,6 +206,7 @@ class Check {
   const FsckOptions& options_;
   FsckReport report_;
   Scrub scrub_;
+  bool held_ = false;  // by a daemon
 };
 
 }  // namespace

@@ -52,7 +52,8 @@ struct FsckReport {
   std::uint64_t live_blocks = 0;
   std::uint64_t journal_records = 0;  // beyond the checkpoint
   std::uint64_t scrubbed_blocks = 0;
-  ProblemList damaged_data;  // that scrubbing found: by file and offset; nothing mends it
+  ProblemList damaged_data;  // that scrubbing found, or the end of an object's file: by
+                             // file and offset; nothing mends it
 };
 
 /// Changes nothing. kNotAStore, kCorrupted: there is no superblock that could be used. kIo where

@@ -1,6 +1,7 @@
 // check_store: quiet about what is whole, loud about what is not, and changes nothing.
 #include <gmock/gmock.h>
 
+#include "lib/store/store.h"
 #include "lib/store/store_check.h"
 #include "lib/store/superblock.h"
 #include "tests/fsck/damaged_store.h"
@@ -100,6 +101,36 @@ TEST(Check, NoticesADamagedSlotOfTheSuperblock) {
   }
 }
 
+TEST(Check, NoticesALostSlotOfTheSuperblock) {
+  for (const unsigned slot : {0u, 1u}) {
+    TestStore store = make_test_store(Ending::kClosed);
+    const std::string zeros(kSuperblockSize, '\0');
+    ASSERT_THAT(store.storage->write({ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance,
+                                     std::as_bytes(std::span(zeros))),
+                IsOk());
+    const FsckReport report = check(*store.storage);
+    EXPECT_THAT(report.problems.kept(), Contains(HasCode("superblock")));
+    EXPECT_EQ(report.problems.count(), 1u) << text_of(report.problems);
+    EXPECT_EQ(report.problems.count(Severity::kLoss), 0u) << text_of(report.problems);
+    EXPECT_FALSE(glance_at_store(*store.storage)->clean);
+  }
+}
+
+TEST(Check, NoticesASuperblockThatIsTooShortForItsSecondSlot) {
+  TestStore store = make_test_store(Ending::kClosed);
+  ASSERT_THAT(store.storage->resize({ArrayKind::kSuperblock, 0}, kSuperblockSlotDistance), IsOk());
+  EXPECT_THAT(check(*store.storage).problems.kept(), Contains(HasCode("superblock")));
+}
+
+TEST(Check, FindsNothingInANewStore) {
+  MemoryStorage storage;
+  ASSERT_THAT(Store::format(storage, {}), IsOk());
+  const auto slots = read_superblocks(storage);
+  ASSERT_THAT(slots, IsOk());
+  EXPECT_FALSE(slots->damaged);
+  EXPECT_TRUE(glance_at_store(storage)->clean);
+}
+
 TEST(Check, SaysThatThereIsNoStore) {
   MemoryStorage empty;
   EXPECT_FALSE(check_store(empty).has_value());
@@ -115,7 +146,7 @@ TEST(Check, NoticesAMissingObject) {
   const auto objects = store.storage->list(ArrayKind::kObject);
   ASSERT_THAT(store.storage->remove({ArrayKind::kObject, objects->front()}), IsOk());
   const FsckReport report = check(*store.storage);
-  EXPECT_THAT(report.problems.kept(), Contains(HasCode("object-missing")));
+  EXPECT_THAT(report.problems.kept(), Contains(HasCode("object-missing")).Times(1));
   EXPECT_THAT(report.problems.kept(),
               Contains(AllOf(HasCode("extent"), Field(&Problem::path, testing::Not("")))));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "lib/store/node_array.h"
 #include "lib/store/node_reader.h"
 #include "lib/store/store_survey.h"
 #include "lib/store/superblock.h"
@@ -88,6 +89,23 @@ TEST_P(RandomDamage, OfTheSuperblockCostsNothing) {
   }
 }
 
+TEST_P(RandomDamage, ALostSlotOfTheSuperblockCostsNothing) {
+  TestStore store = make_test_store(GetParam());
+  for (const unsigned slot : {0u, 1u}) {
+    SCOPED_TRACE(slot);
+    TestStore hit{copy_of(*store.storage), store.contents};
+    const std::string zeros(kSuperblockSize, '\0');
+    ASSERT_THAT(hit.storage->write({ArrayKind::kSuperblock, 0}, slot * kSuperblockSlotDistance,
+                                   std::as_bytes(std::span(zeros))),
+                IsOk());
+    Outcome outcome;
+    mend(*hit.storage, outcome);
+    EXPECT_FALSE(outcome.found.clean());
+    EXPECT_EQ(read_superblocks(*hit.storage)->valid.size(), kSuperblockSlots);
+    EXPECT_THAT(differences(hit.contents, outcome.contents), IsEmpty()) << text_of(outcome.found);
+  }
+}
+
 TEST_P(RandomDamage, OfAnInnerNodeCostsNothing) {
   TestStore store = make_test_store(GetParam());
   const Superblock newest = read_superblocks(*store.storage)->valid.front();
@@ -146,6 +164,49 @@ TEST_P(RandomDamage, OfTheJournalKeepsTheCheckpoint) {
     if (HasFailure()) return;
     // What the checkpoint has is never lost with the journal.
     EXPECT_TRUE(outcome.contents.at("before") == store.contents.at("before"));
+  }
+}
+
+// Nothing is lost, and the store cannot be opened without it.
+TEST(Repair, MakesAMissingLastSegmentAnew) {
+  for (const Ending ending : {Ending::kClosed, Ending::kKilled}) {
+    TestStore store = make_test_store(ending);
+    const std::uint64_t last = read_superblocks(*store.storage)->valid.front().node_segments - 1;
+    ASSERT_GT(last, 0u);
+    ASSERT_LT(raw(nodes_in_use(*store.storage).back()), last * kNodesPerSegment);
+    ASSERT_THAT(store.storage->remove({ArrayKind::kNodes, last}), IsOk());
+    Outcome outcome;
+    mend(*store.storage, outcome);
+    EXPECT_EQ(outcome.found.count(), 1u) << text_of(outcome.found);
+    EXPECT_EQ(outcome.found.count(Severity::kLoss), 0u) << text_of(outcome.found);
+    EXPECT_THAT(differences(store.contents, outcome.contents), IsEmpty());
+    const auto size = store.storage->size({ArrayKind::kNodes, last});
+    ASSERT_THAT(size, IsOk());
+    EXPECT_EQ(*size, kSegmentBytes);
+  }
+}
+
+// A segment in which no node lies.
+TEST(Repair, MakesAMissingSegmentWithoutNodesAnew) {
+  for (const bool is_last : {false, true}) {
+    SCOPED_TRACE(is_last);
+    TestStore store = make_test_store(Ending::kClosed);
+    Superblock newest = read_superblocks(*store.storage)->valid.front();
+    const std::uint64_t missing = newest.node_segments;
+    newest.node_segments += is_last ? 1 : 2;
+    ASSERT_THAT(write_superblock(*store.storage, newest), IsOk());
+    if (!is_last) {
+      ASSERT_THAT(store.storage->create({ArrayKind::kNodes, missing + 1}), IsOk());
+    }
+    Outcome outcome;
+    mend(*store.storage, outcome);
+    EXPECT_EQ(outcome.found.count(), 1u) << text_of(outcome.found);
+    EXPECT_EQ(outcome.found.count(Severity::kLoss), 0u) << text_of(outcome.found);
+    EXPECT_THAT(differences(store.contents, outcome.contents), IsEmpty());
+    if (is_last) continue;
+    const auto size = store.storage->size({ArrayKind::kNodes, missing});
+    ASSERT_THAT(size, IsOk());
+    EXPECT_EQ(*size, kSegmentBytes);
   }
 }
 

@@ -69,6 +69,31 @@ TEST(Scrub, TellsTheFilesThatCannotBeRead) {
   }
 }
 
+TEST(Scrub, TellsAMissingEndOfAnObjectWithoutReadingAll) {
+  for (const Ending ending : {Ending::kClosed, Ending::kKilled}) {
+    TestStore store = make_test_store(ending);
+    const BlockRange range = blocks_in_use(*store.storage).front().range;
+    ASSERT_THAT(store.storage->resize({ArrayKind::kObject, raw(range.object)},
+                                      range.first * kBlockSize + 100),
+                IsOk());
+    const auto quick = check_store(*store.storage);
+    ASSERT_THAT(quick, IsOk());
+    EXPECT_FALSE(quick->damaged_data.clean());
+    // A scrub reads the same, and nothing else is damaged.
+    EXPECT_EQ(text_of(quick->damaged_data), text_of(scrub(*store.storage).damaged_data));
+  }
+}
+
+TEST(Scrub, TakesBlocksPastTheEndForZeros) {
+  for (const Ending ending : {Ending::kClosed, Ending::kKilled}) {
+    TestStore store = make_test_store(ending);
+    const auto report = check_store(*store.storage);
+    ASSERT_THAT(report, IsOk());
+    EXPECT_TRUE(report->damaged_data.clean()) << text_of(report->damaged_data);
+    EXPECT_EQ(report->scrubbed_blocks, 0u);
+  }
+}
+
 TEST(Scrub, DoesNotComplainOfWhatNobodyRefersTo) {
   TestStore store = make_test_store(Ending::kClosed);
   std::mt19937_64 random(9);

@@ -117,7 +117,8 @@ void print_fsck_json(const FsckCommand& command, const FsckAnswer& answer) {
     out["journal_records"] = answer.found.journal_records;
     if (command.scrub) out["scrubbed_blocks"] = last.scrubbed_blocks;
     out["problems"] = json_of(answer.found.problems);
-    if (command.scrub) out["damaged_data"] = json_of(answer.found.damaged_data);
+    if (command.scrub || !answer.found.damaged_data.clean())
+      out["damaged_data"] = json_of(answer.found.damaged_data);
     out["problems_not_shown"] = answer.found.problems.dropped();
   }
   if (answer.repaired) {
