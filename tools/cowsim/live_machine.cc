@@ -278,18 +278,25 @@ Outcome LiveMachine::dispatch(const sim::Operation& op, sim::PageNumber place, s
   return Outcome::kOk;
 }
 
+/// Nothing with a destructor lives where a signal handler may jump to.
+[[gnu::noinline]] bool LiveMachine::touch(volatile std::uint8_t* place, bool writes,
+                                          std::uint8_t& byte) {
+  if (sigsetjmp(g_escape, 1) != 0) return false;
+  if (writes) *place = byte;
+  else byte = *place;
+  return true;
+}
+
 /// A real load or store. What it needs comes from the handler.
 Outcome LiveMachine::access(const sim::Operation& op, Process& process, std::string& value) {
   const Area* area = find(*process.space, op.name);
   if (area == nullptr) return Outcome::kSegv;
   auto* place = reinterpret_cast<volatile std::uint8_t*>(
       address(*process.space, *area, op.pages.first) + op.offset);
-  if (sigsetjmp(g_escape, 1) != 0) return fault_outcome_;
-  if (op.verb == sim::Verb::kWrite) {
-    *place = static_cast<std::uint8_t>(op.bytes[0]);
-  } else {
-    value = std::string(1, static_cast<char>(*place));
-  }
+  const bool writes = op.verb == sim::Verb::kWrite;
+  std::uint8_t byte = writes ? static_cast<std::uint8_t>(op.bytes[0]) : 0;
+  if (!touch(place, writes, byte)) return fault_outcome_;
+  if (!writes) value = std::string(1, static_cast<char>(byte));
   return Outcome::kOk;
 }
 

@@ -94,6 +94,8 @@ class LiveMachine {
   bool copy_page(Space& space, Area& area, std::uint32_t index, std::optional<std::uint32_t> old);
 
   sim::Outcome dispatch(const sim::Operation& op, sim::PageNumber place, std::string& value);
+  /// False where the handler has jumped back: what it found is in fault_outcome_.
+  static bool touch(volatile std::uint8_t* place, bool writes, std::uint8_t& byte);
   sim::Outcome access(const sim::Operation& op, Process& process, std::string& value);
   sim::Outcome map(const sim::Operation& op, Process& process, sim::PageNumber place);
   sim::Outcome use_file(const sim::Operation& op, std::string& value);
