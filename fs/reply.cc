@@ -74,6 +74,20 @@ timespec timespec_of(const Timestamp& time) {
   return {static_cast<time_t>(time.seconds), static_cast<long>(time.nanoseconds)};
 }
 
+/// Whether this only repeats why the store takes no more changes: that was logged when it happened.
+bool is_told(fuse_req_t request, const Error& error) {
+  const std::string failure = Mount::of(request).file_system().store().failure();
+  return !failure.empty() && error.text.ends_with(failure);
+}
+
+void log(fuse_req_t request, const Error& error) {
+  const bool of_the_host = error.code == ErrorCode::kIo || error.code == ErrorCode::kCorrupted;
+  if (error.text.empty()) return;
+  if (of_the_host && !is_told(request, error)) log_error(error.text);
+  else if (is_out_of_space(error)) log_warning(error.text);
+  else log_debug(error.text);
+}
+
 }  // namespace
 
 struct stat stat_of(const Attributes& attributes, std::uint64_t node) {
@@ -101,24 +115,6 @@ fuse_entry_param entry_of(const Attributes& attributes, std::uint64_t node) {
   entry.entry_timeout = kForever;
   return entry;
 }
-
-namespace {
-
-/// Whether this only repeats why the store takes no more changes: that was logged when it happened.
-bool is_told(fuse_req_t request, const Error& error) {
-  const std::string failure = Mount::of(request).file_system().store().failure();
-  return !failure.empty() && error.text.ends_with(failure);
-}
-
-void log(fuse_req_t request, const Error& error) {
-  const bool of_the_host = error.code == ErrorCode::kIo || error.code == ErrorCode::kCorrupted;
-  if (error.text.empty()) return;
-  if (of_the_host && !is_told(request, error)) log_error(error.text);
-  else if (is_out_of_space(error)) log_warning(error.text);
-  else log_debug(error.text);
-}
-
-}  // namespace
 
 void reply_error(fuse_req_t request, const Error& error) {
   log(request, error);

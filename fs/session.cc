@@ -58,8 +58,8 @@ void begin_connection(void* mount, fuse_conn_info* connection) {
     fuse_compat::set_capability(*connection, capability, true);
   }
   connection->max_write = kMaxWriteBytes;
-  connection->max_readahead = kReadAheadKib
-                              << 10;  // the kernel takes the lesser of this and its own
+  // The kernel takes the lesser of this and its own, which was widened after mounting.
+  connection->max_readahead = kReadAheadKib << 10;
   connection->time_gran = 1;
   fuse_compat::disable_interrupts(*connection);
   static_cast<Mount*>(mount)->ready();

@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::size_t kNodesAStep = 64;
 constexpr std::size_t kFreesAStep = 512;
-// of checkpoints without anything given back: what is pending becomes ripe after two
+// checkpoints until space comes back: what was released becomes pending with one and may go after
+// the next; what a deleted volume held takes one more
 constexpr int kRoundsToSpace = 4;
+// of checkpoints without anything given back: what is pending becomes ripe after two
 constexpr int kMostIdleRounds = 8;
 
 std::string kind_prefix(KeyKind kind) { return key_of(kStoreKeyInode, kind).take(); }
@@ -229,25 +231,26 @@ Result<std::uint64_t> Reclaimer::pending() const {
   return count;
 }
 
+bool Reclaimer::waits_for_nothing(std::uint64_t pending_items) const {
+  return pending_items == 0 && core_.block_counts.pending() == 0 &&
+         !core_.objects.anything_to_flush();
+}
+
 Result<bool> Reclaimer::give_some_back() {
-  // What was released becomes pending with one checkpoint and may go after the next; what a deleted
-  // volume held takes one more.
+  const std::uint64_t before = given_back_;  // the background may be the one that does it
   for (int round = 0; round < kRoundsToSpace; ++round) {
-    const std::uint64_t before = given_back_;
     {
       MutexLock running(running_);
-      for (bool more = true; more && given_back_ == before;) {
-        COWFS_ASSIGN(const bool dropped, drop_some_nodes());
-        COWFS_ASSIGN(const bool freed, free_some());
-        more = dropped || freed;
+      for (bool dropped = true; dropped && given_back_ == before;) {
+        COWFS_ASSIGN(dropped, drop_some_nodes());
+        COWFS_TRY(free_some());
       }
     }
     if (given_back_ != before) return true;
     {
       SharedLock lock(core_.tree_lock);
       COWFS_ASSIGN(const std::uint64_t left, pending());
-      if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush())
-        return false;
+      if (waits_for_nothing(left)) return false;
     }
     COWFS_TRY(core_.checkpointer.force());
   }
@@ -268,8 +271,7 @@ Result<void> Reclaimer::run_to_end() {
     COWFS_TRY(core_.checkpointer.force());
     SharedLock lock(core_.tree_lock);
     COWFS_ASSIGN(const std::uint64_t left, pending());
-    if (left == 0 && core_.block_counts.pending() == 0 && !core_.objects.anything_to_flush())
-      return {};
+    if (waits_for_nothing(left)) return {};
     if (std::exchange(left_before, left) != left) idle = 0;
   }
   return fail(ErrorCode::kCorrupted, "something is to be given back and never can be");

@@ -67,6 +67,8 @@ class Reclaimer {
   Result<void> give_back(const Batch& batch);
   Result<void> forget_checksums(const BlockRange& range);
   Result<void> forget_batch(const Batch& batch);
+  /// Neither items nor what becomes one with a checkpoint; tree lock shared.
+  bool waits_for_nothing(std::uint64_t pending_items) const;
   bool stopping() const;
   void loop(const std::stop_token& stop);
 
