@@ -20,15 +20,9 @@ class Scrubber {
         root_{facts.superblock.root, Generation{0}} {}
 
   Result<Scrub> run() {
-    for (const BlockCountRun& run : facts_.runs) {
-      const std::uint64_t end = run.range.first + run.range.count;
-      for (std::uint64_t block = run.range.first; block < end;) {
-        const std::uint64_t item_end = block - block % kChecksumsInItem + kChecksumsInItem;
-        const std::uint64_t count = std::min(end, item_end) - block;
-        COWFS_TRY(read_part({run.range.object, block, count}));
-        block += count;
-      }
-    }
+    for (const BlockCountRun& run : facts_.runs)
+      COWFS_TRY(
+          for_each_part(run.range, [this](const BlockRange& part) { return read_part(part); }));
     return std::move(scrub_);
   }
 
@@ -42,27 +36,37 @@ class Scrubber {
         const auto size = storage_.size({ArrayKind::kObject, raw(object)});
         whole = size ? *size / kBlockSize : kOwnObjectBlocks;  // a missing one is told elsewhere
       }
-      for (std::uint64_t block = std::max(run.range.first, whole); block < end;) {
-        const std::uint64_t item_end = block - block % kChecksumsInItem + kChecksumsInItem;
-        const std::uint64_t count = block == whole ? 1 : std::min(end, item_end) - block;
-        COWFS_TRY(block == whole ? read_part({object, block, count})
-                                 : expect_zeros({object, block, count}));
-        block += count;
-      }
+      std::uint64_t first = std::max(run.range.first, whole);
+      // Where the file ends within a block, that one is looked at.
+      if (first == whole && first < end) COWFS_TRY(read_part({object, first++, 1}));
+      if (first >= end) continue;
+      COWFS_TRY(for_each_part({object, first, end - first},
+                              [this](const BlockRange& part) { return expect_zeros(part); }));
     }
-    scrub_.blocks = 0;
     return std::move(scrub_);
   }
 
  private:
+  /// Cuts a range where items of checksums end.
+  template <typename Visit>
+  static Result<void> for_each_part(const BlockRange& range, const Visit& visit) {
+    const std::uint64_t end = range.first + range.count;
+    for (std::uint64_t block = range.first; block < end;) {
+      const std::uint64_t item_end = block - block % kChecksumsInItem + kChecksumsInItem;
+      const std::uint64_t count = std::min(end, item_end) - block;
+      COWFS_TRY(visit(BlockRange{range.object, block, count}));
+      block += count;
+    }
+    return {};
+  }
+
   /// Within the blocks of one item, all of them past the end of the file.
   Result<void> expect_zeros(const BlockRange& range) {
     COWFS_ASSIGN(const auto item, checksums_of(range));
     if (!item) return {};
-    const std::uint32_t zeros = block_checksum(std::vector<std::byte>(kBlockSize));
     for (std::uint64_t i = 0; i < range.count; ++i) {
       const std::uint32_t expected = item->checksums[(range.first + i) % kChecksumsInItem];
-      if (expected != kNoChecksum && expected != zeros)
+      if (expected != kNoChecksum && expected != checksum_of_zeros_)
         note_damage({range.object, range.first + i, 1});
     }
     return {};
@@ -112,6 +116,7 @@ class Scrubber {
   const StoreFacts& facts_;
   const std::function<void(std::uint64_t)> progress_;
   TreeRoot root_;
+  const std::uint32_t checksum_of_zeros_ = block_checksum(std::vector<std::byte>(kBlockSize));
   std::vector<std::byte> data_;
   Scrub scrub_;
 };
