@@ -24,12 +24,8 @@ sim::TraceWish wish_of(const FileOptions& options) {
 
 ExitCode report(const Systems& systems, std::uint64_t seed, const std::string& difference,
                 const sim::MachineSettings& settings, std::vector<sim::Operation> operations) {
-  int tries = 60;  // each may wait for the daemon
-  operations = sim::shrink(std::move(operations), [&](const std::vector<sim::Operation>& fewer) {
-    if (tries-- <= 0) return false;
-    const auto verdict = compare_systems(systems, settings, fewer);
-    return verdict && !verdict->difference.empty();
-  });
+  constexpr int kTries = 60;  // each may wait for the daemon
+  operations = shrink_difference(systems, settings, std::move(operations), kTries);
   print_failing_trace(seed, difference, settings, operations);
   return finish_output(kCowsim, ExitCode::kFailed);
 }

@@ -51,12 +51,8 @@ void bind_to_one_processor() {
 
 void report_failure(const OracleOptions& options, std::uint64_t seed, const std::string& difference,
                     const sim::MachineSettings& settings, std::vector<sim::Operation> operations) {
-  int tries = 200;  // each starts processes
-  operations = sim::shrink(std::move(operations), [&](const std::vector<sim::Operation>& fewer) {
-    if (tries-- <= 0) return false;
-    const auto verdict = compare_systems({&options}, settings, fewer);
-    return verdict && !verdict->difference.empty();
-  });
+  constexpr int kTries = 200;  // each starts processes
+  operations = shrink_difference({&options}, settings, std::move(operations), kTries);
   const auto small = compare_systems({&options}, settings, operations);
   print_failing_trace(seed, small && !small->difference.empty() ? small->difference : difference,
                       settings, operations);

@@ -138,9 +138,9 @@ Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettin
                                 const std::vector<sim::Operation>& operations) {
   const bool repeats =
       systems.kernel != nullptr && strictness_of(*systems.kernel) == Strictness::kWhereRepeated;
-  std::uint64_t activity = page_activity();
+  std::uint64_t activity = repeats ? page_activity() : 0;
   COWFS_ASSIGN(Verdict all, run_once(systems, settings, operations));
-  int quiet_runs = page_activity() == activity ? 1 : 0;
+  int quiet_runs = repeats && page_activity() == activity ? 1 : 0;
   for (int run = 1; repeats && all.difference.empty() && !all.choices.empty(); ++run) {
     if (quiet_runs == kQuietRuns) {
       all.difference = fmt::format("{}: the kernel chose otherwise in each of {} quiet runs ({})",
@@ -160,6 +160,16 @@ Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettin
     all.difference = std::move(again.difference);
   }
   return all;
+}
+
+std::vector<sim::Operation> shrink_difference(const Systems& systems,
+                                              const sim::MachineSettings& settings,
+                                              std::vector<sim::Operation> operations, int tries) {
+  return sim::shrink(std::move(operations), [&](const std::vector<sim::Operation>& fewer) {
+    if (tries-- <= 0) return false;
+    const auto verdict = compare_systems(systems, settings, fewer);
+    return verdict && !verdict->difference.empty();
+  });
 }
 
 std::vector<sim::Operation> operations_on_kernel(const sim::Trace& trace) {

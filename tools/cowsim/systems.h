@@ -40,6 +40,11 @@ std::string describe_choices(const Verdict& verdict);
 Result<Verdict> compare_systems(const Systems& systems, const sim::MachineSettings& settings,
                                 const std::vector<sim::Operation>& operations);
 
+/// Operations that differ, as few as at most so many runs find.
+std::vector<sim::Operation> shrink_difference(const Systems& systems,
+                                              const sim::MachineSettings& settings,
+                                              std::vector<sim::Operation> operations, int tries);
+
 /// The operations of a trace as the kernel does them: a file that was just made is in memory.
 std::vector<sim::Operation> operations_on_kernel(const sim::Trace& trace);
 
