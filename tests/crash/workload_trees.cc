@@ -7,19 +7,13 @@
 
 #include "lib/volume/tree_clone.h"
 #include "tests/crash/workload.h"
+#include "tests/support/tree_clone_policy.h"
 
 namespace cowfs {
 namespace {
 
 constexpr std::size_t kMostFiles = 14;  // in a volume with its copies
 constexpr std::size_t kMostDirectories = 6;
-
-constexpr TreeClonePolicy kKeepAll{.mode = true,
-                                   .ownership = true,
-                                   .timestamps = true,
-                                   .links = true,
-                                   .attributes = true,
-                                   .umask = 022};
 
 }  // namespace
 
@@ -61,7 +55,7 @@ Result<void> Workload::clone_tree() {
 Result<InodeNumber> Workload::copy_tree_at_once(const TreeCopy& copy) {
   TreeClone clone(
       crash_user(), true,
-      {copy.from.volume, copy.source, copy.to.volume, copy.name.first, copy.name.second}, kKeepAll);
+      {copy.from.volume, copy.source, copy.to.volume, copy.name.first, copy.name.second}, kArchive);
   COWFS_TRY(clone.begin());
   for (bool more = true; more;) {
     COWFS_ASSIGN(more, clone.step());

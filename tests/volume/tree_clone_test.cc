@@ -10,18 +10,13 @@
 #include <thread>
 
 #include "tests/support/result_matchers.h"
+#include "tests/support/tree_clone_policy.h"
 #include "tests/volume/volume_fixture.h"
 
 namespace cowfs {
 namespace {
 
 constexpr TreeClonePolicy kPlain{.umask = 022};
-constexpr TreeClonePolicy kArchive{.mode = true,
-                                   .ownership = true,
-                                   .timestamps = true,
-                                   .links = true,
-                                   .attributes = true,
-                                   .umask = 022};
 
 /// What an AttributeChange changes, by name.
 struct Set {
