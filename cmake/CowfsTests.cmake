@@ -1,5 +1,5 @@
 # tests/support -> library; tests/NAME -> gtest binary test_NAME, one ctest entry with a label; tests/mount -> scripts that
-# mount, with test programs of their own; tests/fuzz -> one fuzz target a file.
+# mount, with test programs of their own; tests/install -> a script on what is installed; tests/fuzz -> one fuzz target a file.
 
 get_property(layers GLOBAL PROPERTY COWFS_LAYERS)
 set(test_libs ${layers} cowfs_options GTest::gmock GTest::gtest)
@@ -100,6 +100,12 @@ if(NOT COWFS_SANITIZE)
       LABELS mount SKIP_RETURN_CODE 77 RUN_SERIAL TRUE TIMEOUT 1800
       ENVIRONMENT "COWFS_BIN_DIR=${CMAKE_BINARY_DIR}/bin;COWFS_SRC_DIR=${CMAKE_SOURCE_DIR}")
   endforeach()
+
+  if(TARGET cowfs)
+    add_test(NAME install COMMAND bash "${CMAKE_SOURCE_DIR}/tests/install/install_test.sh")
+    set_tests_properties(install PROPERTIES LABELS install SKIP_RETURN_CODE 77 TIMEOUT 600
+      ENVIRONMENT "COWFS_BUILD_DIR=${CMAKE_BINARY_DIR};COWFS_BIN_DIR=${CMAKE_BINARY_DIR}/bin;COWFS_SRC_DIR=${CMAKE_SOURCE_DIR}")
+  endif()
 endif()
 
 # Fuzz targets: with libFuzzer a program each; else one gtest binary that feeds them with what was kept (tests/fuzz/target.h).

@@ -1,10 +1,9 @@
 #include "lib/journal/journal.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {
@@ -114,6 +113,10 @@ JournalPosition Journal::position() const {
 
 Result<void> Journal::sync() {
   MutexLock one_at_a_time(sync_mutex_);
+  return sync_appended();
+}
+
+Result<void> Journal::sync_appended() {
   std::set<std::uint64_t> segments;
   std::uint64_t last = 0;
   {
@@ -133,11 +136,15 @@ Result<void> Journal::sync() {
 }
 
 Result<void> Journal::sync_to(std::uint64_t sequence) {
-  {
-    MutexLock lock(mutex_);
-    if (durable_ >= sequence) return {};
-  }
-  return sync();
+  if (is_durable(sequence)) return {};
+  MutexLock one_at_a_time(sync_mutex_);
+  if (is_durable(sequence)) return {};  // by the sync that was waited for
+  return sync_appended();
+}
+
+bool Journal::is_durable(std::uint64_t sequence) const {
+  MutexLock lock(mutex_);
+  return durable_ >= sequence;
 }
 
 void Journal::release_before(std::uint64_t sequence) {

@@ -84,6 +84,8 @@ class Journal {
     std::uint64_t last;  // sequence of its last record
   };
 
+  Result<void> sync_appended() COWFS_REQUIRES(sync_mutex_);
+  bool is_durable(std::uint64_t sequence) const;
   Result<void> create_segment(std::uint64_t number);
   Result<std::uint64_t> number_for_new_segment() COWFS_REQUIRES(mutex_);
   Result<std::uint64_t> next_segment_number(bool frees_space) COWFS_REQUIRES(mutex_);

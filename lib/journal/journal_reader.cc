@@ -1,9 +1,9 @@
 #include "lib/journal/journal_reader.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <set>
+
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {
@@ -22,12 +22,12 @@ Result<JournalReader> JournalReader::open(Storage& storage, const StoreId& store
   JournalReader reader(storage, store, start);
   COWFS_TRY(reader.read_heads());
   const std::string session_text = storage.session();
-  const std::uint64_t session = XXH3_64bits(session_text.data(), session_text.size());
+  reader.session_ = XXH3_64bits(session_text.data(), session_text.size());
   reader.last_ = reader.chain_end_ = start.sequence - 1;
   if (start.offset != 0) reader.walked_[start.segment] = start.offset;
   COWFS_TRY(reader.walk(~std::uint64_t{0}, [&](const JournalRecord& record) -> Result<void> {
     reader.chain_end_ = record.sequence;
-    if (reader.heads_.at(reader.loaded_).session == session) reader.last_ = record.sequence;
+    if (reader.heads_.at(reader.loaded_).session == reader.session_) reader.last_ = record.sequence;
     if (record.type == RecordType::kOverwrites) reader.overwrites_.emplace_back(record.body);
     if (record.type == RecordType::kMark)
       reader.marked_ = std::max(reader.marked_, std::min(marked(record), record.sequence));
@@ -150,7 +150,8 @@ Result<void> JournalReader::collect_dropped_overwrites() {
 }
 
 // A record beyond the end of the chain that knows of a durable one beyond it, too, shows that the
-// chain was not torn but damaged.
+// chain was not torn but damaged; one of the session that goes on shows it by being there, because
+// all that was written before it must be too.
 Result<void> JournalReader::check_nothing_durable_is_missing() {
   const std::uint64_t last_segment = loaded_;
   for (const auto& [segment, head] : heads_) {
@@ -158,11 +159,11 @@ Result<void> JournalReader::check_nothing_durable_is_missing() {
     COWFS_TRY(load(segment));
     for (std::size_t offset = kSegmentHeadSize; offset + kRecordHeadSize <= bytes_.size();) {
       const auto decoded = decode_record(store_, std::string_view(bytes_).substr(offset));
-      if (decoded && decoded->record.sequence > chain_end_ &&
-          decoded->record.durable > chain_end_) {
+      const bool is_beyond = decoded && decoded->record.sequence > chain_end_;
+      if (is_beyond && (decoded->record.durable > chain_end_ || head.session == session_)) {
         return fail(ErrorCode::kCorrupted, "the journal is damaged: record " +
                                                std::to_string(chain_end_ + 1) +
-                                               " was durable and cannot be read");
+                                               " was written and cannot be read");
       }
       offset += decoded ? decoded->length : 8;
     }

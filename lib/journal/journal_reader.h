@@ -11,7 +11,7 @@
 // not: they count up to the last mark, which says that data is durable.
 //
 // A record that another one says was durable, and that cannot be read, is damage (kCorrupted), not
-// a torn end.
+// a torn end; so is, while the session still goes on, one that is followed by others.
 //
 // Reads only; single-threaded.
 #pragma once
@@ -73,6 +73,7 @@ class JournalReader {
   Storage& storage_;
   StoreId store_;
   JournalPosition start_;
+  std::uint64_t session_ = 0;  // the one that goes on now
   std::vector<std::uint64_t> segments_;
   std::map<std::uint64_t, SegmentHead> heads_;  // by segment
   // sequence of a record -> the newest segment that follows it

@@ -1,8 +1,7 @@
 #include "lib/journal/record.h"
 
-#include <xxhash.h>
-
 #include "lib/base/check.h"
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {

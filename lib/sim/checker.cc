@@ -50,6 +50,7 @@ class Check {
 
   static Found areas_of(const AddressSpace& space) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
+    places.reserve(space.areas.size());
     for (const Area& area : space.areas)
       places.emplace_back(raw(area.start), raw(area.start) + area.pages);
     std::ranges::sort(places);

@@ -83,7 +83,7 @@ std::string quoted(std::string_view bytes) {
 }
 
 std::string to_text(const Operation& op) {
-  const std::string verb(verb_name(op.verb));
+  std::string verb(verb_name(op.verb));
   switch (op.verb) {
     case Verb::kFile: return file_text(op);
     case Verb::kProgram: return program_text(op);

@@ -368,6 +368,7 @@ bool ReferenceModel::is_vfork_child(std::string_view process) const {
 
 std::vector<std::pair<std::string, std::uint32_t>> ReferenceModel::files() const {
   std::vector<std::pair<std::string, std::uint32_t>> out;
+  out.reserve(files_.size());
   for (const auto& [name, object] : files_)
     out.emplace_back(name, static_cast<std::uint32_t>(object->pages.size()));
   return out;

@@ -63,6 +63,7 @@ bool CrashChooser::keeps_name(std::uint64_t sequence) { return keeps(sequence); 
 
 void CrashChooser::apply_some(const std::vector<CrashChange>& pending, MemoryArray& array) {
   std::vector<const CrashChange*> order;
+  order.reserve(pending.size());
   for (const CrashChange& change : pending) order.push_back(&change);
   if (variant_ == CrashVariant::kReordered) {
     for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[below(i)]);

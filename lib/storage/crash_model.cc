@@ -71,6 +71,7 @@ void CrashModel::forget_unreachable() {
 
 std::vector<std::uint64_t> CrashModel::pending_sequences() const {
   std::vector<std::uint64_t> sequences;
+  sequences.reserve(pending_names_.size());
   for (const NameChange& change : pending_names_) sequences.push_back(change.sequence);
   for (const auto& entry : contents_) {
     for (const CrashChange& change : entry.second.pending) sequences.push_back(change.sequence);

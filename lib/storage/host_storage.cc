@@ -131,7 +131,7 @@ Result<void> HostStorage::write(ArrayName name, std::uint64_t offset, Bytes in) 
 }
 
 Result<void> HostStorage::write_vector(ArrayName name, std::uint64_t offset,
-                                       std::vector<Bytes> in) {
+                                       const std::vector<Bytes>& in) {
   std::uint64_t length = 0;
   for (Bytes part : in) length += part.size();
   COWFS_TRY(check_range(name, "write", offset, length));

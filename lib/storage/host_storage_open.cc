@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "lib/base/process.h"
 #include "lib/storage/host_error.h"
 #include "lib/storage/host_io.h"
 #include "lib/storage/host_storage.h"
@@ -24,10 +24,7 @@ constexpr std::size_t kMinOpenArrays = 16;
 
 /// A quarter of what this process may open: the rest is for folders, connections and passthrough.
 std::size_t open_array_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return kMaxOpenArrays;
-  return std::clamp(static_cast<std::size_t>(limit.rlim_cur / 4), kMinOpenArrays, kMaxOpenArrays);
+  return std::clamp(descriptor_limit() / 4, kMinOpenArrays, kMaxOpenArrays);
 }
 
 Result<UniqueFd> open_directory(const std::string& path) {

@@ -116,7 +116,7 @@ Result<void> MemoryStorage::write(ArrayName name, std::uint64_t offset, Bytes in
 }
 
 Result<void> MemoryStorage::write_vector(ArrayName name, std::uint64_t offset,
-                                         std::vector<Bytes> in) {
+                                         const std::vector<Bytes>& in) {
   if (in.size() == 1) return write(name, offset, in.front());
   return write(name, offset, join(in));
 }

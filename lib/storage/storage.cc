@@ -23,7 +23,8 @@ std::string to_string(ArrayName name) {
   return fmt::format("{}/{:016x}", kind_folder(name.kind), name.number);
 }
 
-Result<void> Storage::write_vector(ArrayName name, std::uint64_t offset, std::vector<Bytes> in) {
+Result<void> Storage::write_vector(ArrayName name, std::uint64_t offset,
+                                   const std::vector<Bytes>& in) {
   for (Bytes part : in) {
     COWFS_TRY(write(name, offset, part));
     offset += part.size();

@@ -81,7 +81,8 @@ class Storage {
   virtual Result<void> write(ArrayName name, std::uint64_t offset, Bytes in) = 0;
 
   /// As write, from several buffers one after another (one host call where the tenant can).
-  virtual Result<void> write_vector(ArrayName name, std::uint64_t offset, std::vector<Bytes> in);
+  virtual Result<void> write_vector(ArrayName name, std::uint64_t offset,
+                                    const std::vector<Bytes>& in);
 
   /// Makes the host set space aside for [offset, offset+length), so that writes there do not fail
   /// for want of it; grows the array. Where the host cannot, does nothing and succeeds.

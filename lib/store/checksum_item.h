@@ -7,8 +7,6 @@
 // is known: such a block is not verified.
 #pragma once
 
-#include <xxhash.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -16,6 +14,7 @@
 #include <string_view>
 
 #include "lib/base/bytes.h"
+#include "lib/base/xxh3.h"
 #include "lib/store/extent.h"
 
 namespace cowfs {

@@ -54,10 +54,7 @@ Result<std::uint64_t> DeclaredOverwrites::declare(const std::vector<Unit>& units
   }
   for (const auto& [unit, count] : runs)
     body.le(raw(unit.first)).le(unit.second * kDeclaredBlocks).le(count);
-  const std::string bytes = body.take();
-  COWFS_ASSIGN(const std::uint64_t sequence, core_.log_declaration(bytes));
-  for (const Unit& unit : units) units_[unit].sequence = sequence;
-  return sequence;
+  return core_.log_declaration(body.take());
 }
 
 Result<bool> DeclaredOverwrites::begin(const BlockRange& blocks) {
@@ -68,10 +65,12 @@ Result<bool> DeclaredOverwrites::begin(const BlockRange& blocks) {
     std::vector<Unit> missing = missing_units(blocks);
     if (!missing.empty()) {
       const bool young = core_.objects.is_young(blocks);
-      if (units_.size() + missing.size() > kMostDeclared / 2) core_.checkpointer.request();
+      if (declared_ + missing.size() > kMostDeclared / 2) core_.checkpointer.request();
       if (!young && units_.size() + missing.size() > kMostDeclared) return false;
       if (!young) widen(missing, blocks.object);
-      COWFS_TRY(declare(missing));
+      COWFS_ASSIGN(const std::uint64_t declared, declare(missing));
+      for (const Unit& unit : missing) units_[unit].sequence = declared;
+      declared_ += missing.size();
     }
     for (std::uint64_t unit = first_unit(blocks); unit < end_unit(blocks); ++unit) {
       State& state = units_.at({blocks.object, unit});
@@ -100,6 +99,7 @@ void DeclaredOverwrites::end(const BlockRange& blocks) {
 Result<void> DeclaredOverwrites::carry(bool all) {
   MutexLock lock(mutex_);
   syncs_.clear();
+  declared_ = 0;
   if (!all)
     std::erase_if(units_,
                   [](const auto& item) { return !item.second.touched && item.second.users == 0; });
@@ -109,6 +109,8 @@ Result<void> DeclaredOverwrites::carry(bool all) {
     units.push_back(unit);
     state.touched = false;
   }
+  // The checkpoint makes this record durable before it counts. Until it does, the one before it
+  // serves: overwriting goes on, and waits for nothing.
   COWFS_TRY(declare(units));
   return {};
 }
@@ -134,6 +136,7 @@ Result<void> DeclaredOverwrites::found(std::string_view record_body) {
 std::vector<BlockRange> DeclaredOverwrites::ranges() const {
   MutexLock lock(mutex_);
   std::vector<BlockRange> ranges;
+  ranges.reserve(units_.size());
   for (const auto& [unit, state] : units_)
     ranges.push_back({unit.first, unit.second * kDeclaredBlocks, kDeclaredBlocks});
   return ranges;

@@ -59,7 +59,7 @@ class DeclaredOverwrites {
  private:
   using Unit = std::pair<ObjectNumber, std::uint64_t>;  // object, first block / kDeclaredBlocks
   struct State {
-    std::uint64_t sequence = 0;  // of the record
+    std::uint64_t sequence = 0;  // of its first record; later ones are made durable by checkpoints
     std::uint32_t users = 0;     // between begin() and end()
     bool touched = true;         // since the last checkpoint
   };
@@ -71,7 +71,9 @@ class DeclaredOverwrites {
   StoreCore& core_;
   mutable Mutex mutex_;
   std::map<Unit, State> units_ COWFS_GUARDED_BY(mutex_);
-  std::map<ObjectNumber, unsigned> syncs_ COWFS_GUARDED_BY(mutex_);  // since the last checkpoint
+  // since the last checkpoint, by object; and ranges that were declared since then
+  std::map<ObjectNumber, unsigned> syncs_ COWFS_GUARDED_BY(mutex_);
+  std::size_t declared_ COWFS_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cowfs

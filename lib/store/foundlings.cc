@@ -115,6 +115,7 @@ std::vector<Foundling> Foundlings::take_children(const LostNode& lost, unsigned 
     if (!candidate->reached) reach(node);
   }
   std::vector<Foundling> children;
+  children.reserve(chosen.size());
   for (auto& [first, node] : chosen) children.push_back(std::move(node));
   return children;
 }

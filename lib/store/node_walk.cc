@@ -1,8 +1,8 @@
 #include "lib/store/node_walk.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
+
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 
@@ -50,13 +50,14 @@ void NodeWalk::run(const VisitLeaf& visit) {
 }
 
 void NodeWalk::enter(Step step, const VisitLeaf& visit) {
-  const NodeTally::Entry known = tally_.get(step.pointer.id);
+  const NodeId id = step.pointer.id;
+  const NodeTally::Entry known = tally_.get(id);
   if (known.references > 0) {
     const bool same = known.generation == step.pointer.generation &&
                       (step.level == kUnknownLevel || step.level == known.level);
     if (!same) return lose(std::move(step), "another node is in its place");
     if (kind_ == Kind::kTree) return lose(std::move(step), "the tree leads to it twice");
-    return meet_again(std::move(step), tally_[step.pointer.id]);
+    return meet_again(std::move(step), tally_[id]);
   }
   if (forbidden_ != nullptr && forbidden_->get(step.pointer.id).references > 0) {
     return lose(std::move(step), "it belongs to the store's own tree");

@@ -118,7 +118,9 @@ Result<void> ObjectSpace::close_packs(const Tree& store_tree) {
     COWFS_ASSIGN(State * state, state_of(store_tree, pack));
     // An own object takes more blocks, unless its first ones never arrived.
     if (state->record.kind == ObjectKind::kOwn && state->record.live_blocks > 0) continue;
-    COWFS_TRY(storage_.resize(array_of(pack), state->record.end_blocks * kBlockSize));
+    // One that the host has lost takes no more blocks either; a check tells whose data it was.
+    const auto cut = storage_.resize(array_of(pack), state->record.end_blocks * kBlockSize);
+    if (!cut && cut.error().code != ErrorCode::kNotFound) return cut;
     seal(pack, *state);
   }
   return {};

@@ -11,6 +11,14 @@
 namespace cowfs {
 namespace {
 
+void tell_of_the_damaged_slot(const StoreOptions& options) {
+  if (!options.on_background_error) return;
+  options.on_background_error(
+      {ErrorCode::kCorrupted,
+       "one of the two slots of the superblock cannot be read, as after a power cut while it was "
+       "written: the other one is used"});
+}
+
 Superblock new_superblock(const FormatOptions& options) {
   std::random_device device;
   std::mt19937_64 generator(options.seed ? *options.seed
@@ -181,6 +189,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Storage> storage,
   COWFS_ASSIGN(SuperblockSlots slots, read_superblocks(*storage));
   Superblock& newest = slots.valid.front();
   newest.clean = newest.clean && !slots.damaged;  // the damaged one may have come after it
+  if (slots.damaged) tell_of_the_damaged_slot(options);
   if (newest.read_only_compatible & ~kKnownReadOnlyCompatible && !options.read_only) {
     return fail(ErrorCode::kNotAStore,
                 "the store uses features of a newer version: it can only be mounted read-only");

@@ -38,9 +38,8 @@ Result<void> replay_transaction(StoreCore& core, const JournalRecord& record) {
     for (const BlockRange& range : transaction.retained()) core.objects.mark_dirty(range.object);
     for (const ObjectNumber object : transaction.overwritten()) core.objects.mark_dirty(object);
   }
-  std::vector<NodeRef> pins;
-  COWFS_TRY(core.prepare(transaction, pins));
-  return core.apply(transaction, taken);
+  COWFS_ASSIGN(const StoreCore::Prepared prepared, core.prepare(transaction));
+  return core.apply(transaction, prepared, taken);
 }
 
 Result<void> replay_volume(StoreCore& core, const JournalRecord& record) {

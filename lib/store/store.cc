@@ -72,10 +72,10 @@ Result<std::optional<std::string>> TreeView::get(VolumeId volume, std::string_vi
   return Tree(core_, state->record.root).get(key);
 }
 
-Result<void> TreeView::scan(VolumeId volume, std::string_view from,
-                            const Tree::Visit& visit) const {
+Result<void> TreeView::scan(VolumeId volume, std::string_view from, const Tree::Visit& visit,
+                            Finger* finger) const {
   COWFS_ASSIGN(VolumeState * state, find_state(core_, volume));
-  return Tree(core_, state->record.root).scan(from, visit);
+  return Tree(core_, state->record.root).scan(from, visit, finger);
 }
 
 Result<std::optional<Tree::Item>> TreeView::find_at_or_below(VolumeId volume,
@@ -163,15 +163,14 @@ Result<std::vector<TakenBlocks>> with_checksums(StoreCore& core,
 Result<void> UpdateView::commit(const Transaction& transaction) {
   if (transaction.empty()) return {};
   COWFS_TRY(check_targets(core_, transaction));
-  std::vector<NodeRef> pins;
-  COWFS_TRY(core_.prepare(transaction, pins));
+  COWFS_ASSIGN(const StoreCore::Prepared prepared, core_.prepare(transaction));
   const std::vector<BlockRange> taken = blocks_taken_for(core_, transaction);
   COWFS_ASSIGN(const std::vector<TakenBlocks> new_blocks, with_checksums(core_, taken));
   note_needs(core_, transaction, taken);
   COWFS_ASSIGN(sequence_,
                core_.log(RecordType::kTransaction, encode_transaction(transaction, new_blocks),
                          transaction.request_id(), transaction.only_frees()));
-  auto applied = core_.apply(transaction, taken);
+  auto applied = core_.apply(transaction, prepared, taken);
   if (applied) applied = core_.apply_some_checksums();
   if (!applied) core_.set_failed(applied.error());
   core_.dirty_nodes = core_.nodes.dirty_count();

@@ -51,8 +51,9 @@ struct StoreOptions {
   std::chrono::milliseconds commit_interval{5000};  // between background checkpoints
   // false: no threads; checkpoints on checkpoint() only, reclaim on reclaim_now() (tests)
   bool background = true;
-  // called, from any thread, when work fails that nobody waits for, and when the store takes no more
-  // changes: the lines that the daemon logs
+  // called, from any thread, when work fails that nobody waits for, when the store takes no more
+  // changes, and when it opens though a slot of the superblock is damaged: the lines that the daemon
+  // logs
   std::function<void(const Error&)> on_background_error;
   // the most that the journal takes on the host; at least four segments
   std::uint64_t journal_bytes = kDefaultJournalBytes;
@@ -155,8 +156,9 @@ class TreeView {
  public:
   Result<std::optional<std::string>> get(VolumeId volume, std::string_view key) const;
   /// As Tree::scan: visit(key, value) until false; the views die with the call, and `visit` must
-  /// not call into the view.
-  Result<void> scan(VolumeId volume, std::string_view from, const Tree::Visit& visit) const;
+  /// not call into the view. A finger is good for one volume, until the view changes or ends.
+  Result<void> scan(VolumeId volume, std::string_view from, const Tree::Visit& visit,
+                    Finger* finger = nullptr) const;
   Result<std::optional<Tree::Item>> find_at_or_below(VolumeId volume, std::string_view key) const;
   Result<void> diff(VolumeId before, VolumeId after,
                     const std::function<bool(const TreeDifference&)>& visit) const;

@@ -1,5 +1,8 @@
 #include "lib/store/store_core.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace cowfs {
 
 StoreCore::StoreCore(std::unique_ptr<Storage> the_storage, const StoreOptions& the_options)
@@ -102,36 +105,43 @@ Result<void> StoreCore::apply_block_counts() {
   return applied;
 }
 
-Result<void> StoreCore::prepare(const Transaction& transaction, std::vector<NodeRef>& pins) {
-  std::size_t added_bytes = 0;
-  std::size_t height = 0;
-  for (const auto& change : transaction.changes()) {
-    VolumeState* state = volumes.find(change.volume);
-    const std::size_t before = pins.size();
-    COWFS_TRY(Tree(*this, state->record.root).prepare(change.key, pins));
-    height = std::max(height, pins.size() - before);
-    if (change.value) added_bytes += change.key.size() + change.value->size();
+Result<StoreCore::Prepared> StoreCore::prepare(const Transaction& transaction) {
+  Prepared prepared;
+  for (const auto& change : transaction.changes())
+    prepared.changes[change.volume].push_back(&change);
+  std::size_t needed = 0;
+  for (auto& [volume, changes] : prepared.changes) {
+    std::ranges::stable_sort(changes, {},
+                             [](const auto* change) { return std::string_view(change->key); });
+    Tree tree(*this, volumes.find(volume)->record.root);
+    Finger finger;
+    for (const Transaction::Change* change : changes) {
+      COWFS_ASSIGN(const std::size_t nodes_of_change,
+                   tree.prepare(change->key, prepared.pins, &finger));
+      needed += nodes_of_change;
+    }
   }
-  // Each node on a path can be copied, with a neighbour to merge with; new items split nodes that
-  // are at least a quarter full.
-  const std::size_t needed = 2 * pins.size() + added_bytes / (kNodeSize / 4) + 2 * height + 2;
   const std::size_t kept = transaction.only_frees() || replaying ? 0 : kNodesKeptForDeletes;
-  auto enough = nodes.ensure_free(needed + kept);
-  if (!enough) {
+  if (auto enough = nodes.ensure_free(needed + kept); !enough) {
     nodes_are_scarce = true;
     checkpointer.request();
+    return fail(std::move(enough).error());
   }
-  return enough;
+  return prepared;
 }
 
-Result<void> StoreCore::apply(const Transaction& transaction,
+Result<void> StoreCore::apply(const Transaction& transaction, const Prepared& prepared,
                               const std::vector<BlockRange>& taken) {
   changed = true;
-  for (const auto& change : transaction.changes()) {
-    VolumeState* state = volumes.find(change.volume);
-    Tree tree(*this, state->record.root);
+  for (const auto& [volume, changes] : prepared.changes) {
+    VolumeState* state = volumes.find(volume);
     state->changed = true;
-    COWFS_TRY(change.value ? tree.put(change.key, *change.value) : tree.erase(change.key));
+    Tree tree(*this, state->record.root);
+    Finger finger;
+    for (const Transaction::Change* change : changes) {
+      COWFS_TRY(change->value ? tree.put(change->key, *change->value, &finger)
+                              : tree.erase(change->key, &finger));
+    }
   }
   for (const BlockRange& range : taken) objects.committed(range);
   for (const BlockRange& range : transaction.retained()) block_counts.add(range);

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "lib/base/mutex.h"
@@ -99,12 +100,20 @@ class StoreCore final : public NodeSpace {
   /// lock exclusive.
   Result<void> apply_some_checksums();
 
+  /// What prepare() found out: a transaction's changes by volume, those of one volume in the order
+  /// of their keys and those of one key in their own (one descent of the tree serves all changes of
+  /// a leaf), and the nodes that they need, held in memory.
+  struct Prepared {
+    std::map<VolumeId, std::vector<const Transaction::Change*>> changes;  // of the transaction
+    std::vector<NodeRef> pins;
+  };
   /// Loads and reserves all that apply() needs: everything that can fail is done here, before the
-  /// first change.
-  Result<void> prepare(const Transaction& transaction, std::vector<NodeRef>& pins);
+  /// first change. The transaction outlives the answer.
+  Result<Prepared> prepare(const Transaction& transaction);
   /// What a transaction does in memory; also in replay. `taken`: the blocks that were on their way
   /// to its extents.
-  Result<void> apply(const Transaction& transaction, const std::vector<BlockRange>& taken);
+  Result<void> apply(const Transaction& transaction, const Prepared& prepared,
+                     const std::vector<BlockRange>& taken);
   /// What is done to a volume (of a fork: the parent), in memory; also in replay.
   void apply_volume(VolumeState& volume, const LoggedVolume& entry);
   void fork(VolumeState& parent, const LoggedVolume& child);

@@ -169,6 +169,7 @@ class StoreRepair {
     // The youngest trees take first what was found: their nodes can be younger than those of the
     // others.
     std::vector<VolumeRecord> volumes;
+    volumes.reserve(items.volumes.size());
     for (const auto& [id, record] : items.volumes) volumes.push_back(record);
     std::ranges::sort(volumes, std::greater{}, [](const VolumeRecord& v) {
       return std::pair(v.root.root.generation, v.id);

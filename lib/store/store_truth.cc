@@ -76,6 +76,7 @@ void compare_items(const StoreFacts& facts, const OnDifference& differs) {
                              const std::string& text, Severity severity) {
     if (keys.empty()) return;
     std::vector<Mend> mends;
+    mends.reserve(keys.size());
     for (const std::string& key : keys) mends.push_back({key, std::nullopt});
     differs({code, severity, std::to_string(keys.size()) + " " + text}, std::move(mends));
   };
@@ -179,6 +180,7 @@ void compare_block_counts(const StoreFacts& facts, const OnDifference& differs) 
     const auto counted_runs = counted.take(object);
     if (same_runs(kept_runs, counted_runs)) continue;
     std::vector<Mend> mends;
+    mends.reserve(keys.size() + counted_runs.size());
     for (std::string& key : keys) mends.push_back({std::move(key), std::nullopt});
     for (const BlockCountRun& run : counted_runs) {
       mends.push_back({block_count_key(object, run.range.first), encode_block_count(run)});

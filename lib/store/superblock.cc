@@ -1,9 +1,9 @@
 #include "lib/store/superblock.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {
@@ -118,7 +118,7 @@ Result<SuperblockSlots> read_superblocks(Storage& storage) {
     auto decoded = decode_superblock(bytes);
     const bool blank = bytes.find_first_not_of('\0') == std::string::npos;
     slots.damaged = slots.damaged || (!decoded && !blank);
-    if (decoded) slots.valid.push_back(std::move(*decoded));
+    if (decoded) slots.valid.push_back(*decoded);
     else error = error ? worse(*error, decoded.error()) : decoded.error();
   }
   // A newer version's slot beside an old one of ours: the store was taken over by a newer program.

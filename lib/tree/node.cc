@@ -1,11 +1,10 @@
 #include "lib/tree/node.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "lib/base/check.h"
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {

@@ -1,6 +1,7 @@
 #include "lib/tree/tree.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "lib/base/check.h"
@@ -36,6 +37,24 @@ std::size_t split_slot(const Node& node, std::string_view key) {
   return count - 1;
 }
 
+// Whether an item is there now; false where the leaf has no room for it (and nothing is done).
+bool put_in_leaf(Node& leaf, std::string_view key, std::string_view value) {
+  const std::size_t slot = leaf.lower_bound(key);
+  if (leaf.key_at(slot, key)) return leaf.replace(slot, value);
+  if (!leaf.fits(key.size(), value.size())) return false;
+  leaf.insert(slot, key, value);
+  return true;
+}
+
+// Whether an item is gone now; false where the leaf would look for a neighbour to merge with.
+bool erase_in_leaf(Node& leaf, std::string_view key) {
+  const std::size_t slot = leaf.lower_bound(key);
+  if (!leaf.key_at(slot, key)) return true;
+  if (leaf.used_bytes() < kMergeBelow + leaf.item_bytes(slot)) return false;
+  leaf.erase(slot);
+  return true;
+}
+
 }  // namespace
 
 Result<TreeRoot> Tree::create(NodeSpace& space, Generation shared_at) {
@@ -51,6 +70,20 @@ Result<NodeRef> Tree::leaf_of(std::string_view key) const {
   return node;
 }
 
+// At the end of a path, its leaf. The leaf's keys end where those of the next child begin, of the
+// lowest node above that has one.
+void Tree::point(Finger* finger, const Path& path) {
+  if (finger == nullptr) return;
+  finger->leaf_ = path.back().node;
+  finger->levels_ = path.size();
+  finger->end_.reset();
+  for (auto step = std::next(path.rbegin()); step != path.rend(); ++step) {
+    if (step->slot + 1 >= step->node->count()) continue;
+    finger->end_ = step->node->key(step->slot + 1);
+    return;
+  }
+}
+
 Result<std::optional<std::string>> Tree::get(std::string_view key) const {
   COWFS_ASSIGN(const NodeRef leaf, leaf_of(key));
   const std::size_t slot = leaf->lower_bound(key);
@@ -58,7 +91,17 @@ Result<std::optional<std::string>> Tree::get(std::string_view key) const {
   return std::optional<std::string>{leaf->value(slot)};
 }
 
-Result<void> Tree::scan(std::string_view from, const Visit& visit) const {
+Result<void> Tree::scan(std::string_view from, const Visit& visit, Finger* finger) const {
+  std::string next_leaf;
+  if (finger != nullptr && finger->covers(from)) {
+    const Node& leaf = *finger->leaf_;
+    for (std::size_t slot = leaf.lower_bound(from); slot < leaf.count(); ++slot) {
+      if (!visit(leaf.key(slot), leaf.value(slot))) return {};
+    }
+    if (!finger->end_) return {};
+    next_leaf = *finger->end_;
+    from = next_leaf;
+  }
   Path path;
   COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
   bool seeking = true;
@@ -69,7 +112,10 @@ Result<void> Tree::scan(std::string_view from, const Visit& visit) const {
       path.push_back({std::exchange(node, std::move(child)), slot});
     }
     for (std::size_t slot = seeking ? node->lower_bound(from) : 0; slot < node->count(); ++slot) {
-      if (!visit(node->key(slot), node->value(slot))) return {};
+      if (visit(node->key(slot), node->value(slot))) continue;
+      path.push_back({std::move(node), slot});
+      point(finger, path);
+      return {};
     }
     seeking = false;
     while (!path.empty() && path.back().slot + 1 >= path.back().node->count()) path.pop_back();
@@ -102,19 +148,27 @@ bool Tree::in_place(NodePointer pointer) const {
   return pointer.generation > root_.shared_at && pointer.generation > space_.fresh_after();
 }
 
-Result<std::size_t> Tree::prepare(std::string_view key, std::vector<NodeRef>& pins) {
+Result<std::size_t> Tree::prepare(std::string_view key, std::vector<NodeRef>& pins,
+                                  Finger* finger) {
+  // A put copies and splits each level and can add one, an erase copies each level and a neighbour.
+  // One more for a level that a change before this one can add.
+  const auto allocated = [](std::size_t levels) { return 2 * levels + 2; };
+  if (finger != nullptr && finger->covers(key)) return allocated(finger->levels_);
+  Path path;
+  path.reserve(kMaxTreeHeight);
   COWFS_ASSIGN(NodeRef node, space_.load(root_.root));
-  const std::size_t levels = node->level() + 1;
   while (true) {
     const NodePointer pointer = node->pointer();
     if (pointer.generation <= root_.shared_at) COWFS_TRY(space_.shared(pointer.id));
     pins.push_back(node);
     if (node->is_leaf()) break;
-    COWFS_ASSIGN(node, load_child(space_, *node, node->child_slot(key)));
+    const std::size_t slot = node->child_slot(key);
+    COWFS_ASSIGN(NodeRef child, load_child(space_, *node, slot));
+    path.push_back({std::exchange(node, std::move(child)), slot});
   }
-  // A put copies and splits each level and can add one, an erase copies each level and a neighbour.
-  // One more for a level that a change before this one can add.
-  return 2 * levels + 2;
+  path.push_back({std::move(node), 0});
+  point(finger, path);
+  return allocated(path.size());
 }
 
 Result<NodeRef> Tree::writable(NodeRef node) {
@@ -165,14 +219,21 @@ Result<Tree::Path> Tree::descend_for_change(std::string_view key) {
   return path;
 }
 
-Result<void> Tree::put(std::string_view key, std::string_view value) {
+Result<void> Tree::put(std::string_view key, std::string_view value, Finger* finger) {
   COWFS_CHECK(!key.empty() && key.size() <= kMaxKeySize && value.size() <= kMaxValueSize);
+  if (finger != nullptr) {
+    if (finger->covers(key) && put_in_leaf(*finger->leaf_, key, value)) return {};
+    *finger = {};
+  }
   COWFS_ASSIGN(Path path, descend_for_change(key));
   const NodeRef leaf = path.back().node;
+  if (put_in_leaf(*leaf, key, value)) {
+    point(finger, path);
+    return {};
+  }
   const std::size_t slot = leaf->lower_bound(key);
   std::optional<std::string> old;
   if (leaf->key_at(slot, key)) {
-    if (leaf->replace(slot, value)) return {};
     old = leaf->value(slot);
     leaf->erase(slot);
   }
@@ -235,12 +296,20 @@ Result<void> Tree::split(Path& path, std::size_t depth, std::string_view key) {
   return {};
 }
 
-Result<void> Tree::erase(std::string_view key) {
+Result<void> Tree::erase(std::string_view key, Finger* finger) {
+  if (finger != nullptr) {
+    if (finger->covers(key) && erase_in_leaf(*finger->leaf_, key)) return {};
+    *finger = {};
+  }
   COWFS_ASSIGN(const NodeRef found, leaf_of(key));
   if (!found->key_at(found->lower_bound(key), key)) return {};
   COWFS_ASSIGN(Path path, descend_for_change(key));
-  Node& leaf = *path.back().node;
-  leaf.erase(leaf.lower_bound(key));
+  const NodeRef leaf = path.back().node;
+  if (erase_in_leaf(*leaf, key)) {
+    point(finger, path);
+    return {};
+  }
+  leaf->erase(leaf->lower_bound(key));
   shrink(path);
   return {};
 }

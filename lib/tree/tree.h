@@ -9,6 +9,8 @@
 // A Tree is a view: it changes the TreeRoot that it was given and owns nothing. Locks: reads need
 // the owner's lock shared, changes exclusive. Nothing returned points into a node.
 //
+// Calls for many keys in their order take a Finger, and descend once a leaf and not once a key.
+//
 // Not here: deletion of whole trees, which must be restartable (lib/store/volume_reclaim.h); diff
 // (diff.h).
 #pragma once
@@ -22,6 +24,24 @@
 
 namespace cowfs {
 
+/// The leaf that a key led to, for the keys after it (a finger search). Good as long as its owner
+/// has the lock and the tree changes by calls alone that take this very finger; one for reading and
+/// one for changes are not the same finger. Any order of keys is right, ascending ones are fast.
+class Finger {
+ public:
+  /// Whether `key` belongs into the leaf, be it there or not.
+  bool covers(std::string_view key) const {
+    return leaf_ && leaf_->count() > 0 && key >= leaf_->key(0) && (!end_ || key < *end_);
+  }
+
+ private:
+  friend class Tree;
+
+  NodeRef leaf_;
+  std::optional<std::string> end_;  // of the leaf's keys; nothing: the tree's last leaf
+  std::size_t levels_ = 0;          // of the tree
+};
+
 class Tree {
  public:
   Tree(NodeSpace& space, TreeRoot& root) : space_(space), root_(root) {}
@@ -34,7 +54,7 @@ class Tree {
   /// Calls `visit(key, value)` for each item from `from` on, in order, until it returns false. The
   /// views are valid during the call only; `visit` must not change the tree.
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
-  Result<void> scan(std::string_view from, const Visit& visit) const;
+  Result<void> scan(std::string_view from, const Visit& visit, Finger* finger = nullptr) const;
 
   /// The last item with a key at or below `key`.
   struct Item {
@@ -47,13 +67,14 @@ class Tree {
   /// on a read. `pins` keeps the nodes in memory meanwhile. Returns the number of nodes that the
   /// change may allocate at most. Several keys may be prepared, also of several trees, and then
   /// changed in any order.
-  Result<std::size_t> prepare(std::string_view key, std::vector<NodeRef>& pins);
+  Result<std::size_t> prepare(std::string_view key, std::vector<NodeRef>& pins,
+                              Finger* finger = nullptr);
 
   /// Key: 1..kMaxKeySize bytes; value: at most kMaxValueSize bytes (checked: both are ours to
   /// keep). A put that fails (it was not prepared) leaves the items as they were.
-  Result<void> put(std::string_view key, std::string_view value);
+  Result<void> put(std::string_view key, std::string_view value, Finger* finger = nullptr);
   /// Erases a key; nothing happens where it is not there. As put when it fails.
-  Result<void> erase(std::string_view key);
+  Result<void> erase(std::string_view key, Finger* finger = nullptr);
 
  private:
   struct Step {
@@ -63,6 +84,7 @@ class Tree {
   using Path = std::vector<Step>;
 
   Result<NodeRef> leaf_of(std::string_view key) const;
+  static void point(Finger* finger, const Path& path);
   bool in_place(NodePointer pointer) const;
   Result<NodeRef> writable(NodeRef node);
   Result<NodeRef> writable_child(Node& parent, std::size_t slot);

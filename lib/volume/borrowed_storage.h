@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lib/storage/storage.h"
@@ -23,8 +22,9 @@ class BorrowedStorage final : public Storage {
   Result<void> write(ArrayName name, std::uint64_t offset, Bytes in) override {
     return storage_.write(name, offset, in);
   }
-  Result<void> write_vector(ArrayName name, std::uint64_t offset, std::vector<Bytes> in) override {
-    return storage_.write_vector(name, offset, std::move(in));
+  Result<void> write_vector(ArrayName name, std::uint64_t offset,
+                            const std::vector<Bytes>& in) override {
+    return storage_.write_vector(name, offset, in);
   }
   Result<void> reserve(ArrayName name, std::uint64_t offset, std::uint64_t length) override {
     return storage_.reserve(name, offset, length);

@@ -122,6 +122,7 @@ class Check {
     facts.on_inodes = [&](std::uint64_t inodes) { tell(stage, inodes, total); };
     tell(stage, 0, total);
     COWFS_ASSIGN(const VolumeFindings findings, check_volume(items, facts));
+    tell(stage, findings.inodes, findings.inodes);  // other volumes may hold the rest
     COWFS_TRY(report_damaged_data(items, record));
     report_.inodes += findings.inodes;
     report_.problems.add_all(findings.problems);
@@ -140,6 +141,7 @@ class Check {
     const auto progress = [&](std::uint64_t blocks) { tell("data", blocks, report_.live_blocks); };
     COWFS_ASSIGN(scrub_, scrub_data(storage, *structures.nodes, facts, progress));
     report_.scrubbed_blocks = scrub_.blocks;
+    tell("data", scrub_.blocks, scrub_.blocks);
     if (scrub_.cut_off) {
       report_.damaged_data.add({"scrub-cut-off", Severity::kLoss,
                                 "too many blocks do not match their checksums: only the first of "

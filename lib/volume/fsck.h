@@ -39,7 +39,8 @@ struct FsckOptions {
   /// For a scrub beside a daemon: whether a block that does not match the checksum of the held
   /// checkpoint is damaged. The daemon may have overwritten it in place since.
   std::function<Result<bool>(const SuspectBlock&)> is_damaged{};
-  /// Told now and then: what is done, how far it is, of how much (0: not known).
+  /// Told now and then: what is done, how far it is, of how much (0: not known; of a volume, the
+  /// inodes of the store, until at its end both are its own).
   std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)> progress{};
 };
 

@@ -19,7 +19,7 @@ VolumeFacts facts_of_volume(const StoreFacts& store, const VolumeRecord& record)
   facts.is_own_object = [&store](ObjectNumber object, std::uint32_t window) {
     const auto found = store.items.objects.find(object);
     return found != store.items.objects.end() && found->second.kind == ObjectKind::kOwn &&
-           found->second.window == window;
+           found->second.window == window && store.has_file(object);
   };
   return facts;
 }

@@ -1,11 +1,10 @@
 #include "lib/volume/name_item.h"
 
 #include <sys/stat.h>
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "lib/base/bytes.h"
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {

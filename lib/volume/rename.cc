@@ -1,12 +1,14 @@
-// rename(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
+// rename(2) with RENAME_NOREPLACE, RENAME_EXCHANGE and RENAME_WHITEOUT.
 //
 // The order of the checks is that of Linux (fs/namei.c, do_renameat2 and vfs_rename), so that
 // programs see the errors they know.
 #include <sys/stat.h>
 
 #include <optional>
+#include <utility>
 
 #include "lib/volume/directory_walk.h"
+#include "lib/volume/new_inode.h"
 #include "lib/volume/volume_change.h"
 
 namespace cowfs {
@@ -21,8 +23,15 @@ struct Place {
 
 class Renaming {
  public:
-  Renaming(Volume& volume, const RequestContext& context, Place from, Place to, RenameMode mode)
-      : volume_(volume), change_(volume, context), from_(from), to_(to), mode_(mode) {}
+  Renaming(Volume& volume, const RequestContext& context, Place from, Place to, RenameMode mode,
+           Whiteout whiteout)
+      : volume_(volume),
+        context_(context),
+        change_(volume, context),
+        from_(std::move(from)),
+        to_(std::move(to)),
+        mode_(mode),
+        whiteout_(whiteout) {}
 
   Result<void> run() {
     COWFS_TRY(change_.check_writable());
@@ -77,7 +86,14 @@ class Renaming {
     if (to_.item) COWFS_TRY(change_.remove_entry(to_.directory, *to_.item));
     COWFS_TRY(put(to_, *from_.item));
     if (to_.item) COWFS_TRY(change_.drop_link(to_.item->child));
-    return {};
+    return whiteout_ == Whiteout::kLeave ? leave_whiteout() : Result<void>{};
+  }
+
+  Result<void> leave_whiteout() {
+    COWFS_ASSIGN(const AddedInode left,
+                 add_new_inode(change_, volume_, context_, from_.directory, {.mode = S_IFCHR}));
+    return change_.add_entry(from_.directory, {from_.item->cookie, left.number, left.record.type(),
+                                               std::string(from_.name)});
   }
 
   Result<void> check_replaceable() {
@@ -110,10 +126,12 @@ class Renaming {
   }
 
   Volume& volume_;
+  const RequestContext& context_;
   VolumeChange change_;
   Place from_;
   Place to_;
   const RenameMode mode_;
+  const Whiteout whiteout_;
 };
 
 Result<void> check_renamed(std::string_view name) {
@@ -126,11 +144,11 @@ Result<void> check_renamed(std::string_view name) {
 
 Result<void> Volume::rename(const RequestContext& context, InodeNumber from_directory,
                             std::string_view from_name, InodeNumber to_directory,
-                            std::string_view to_name, RenameMode mode) {
+                            std::string_view to_name, RenameMode mode, Whiteout whiteout) {
   COWFS_TRY(check_renamed(from_name));
   COWFS_TRY(check_renamed(to_name));
   return Renaming(*this, context, {from_directory, from_name, {}}, {to_directory, to_name, {}},
-                  mode)
+                  mode, whiteout)
       .run();
 }
 

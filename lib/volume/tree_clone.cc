@@ -211,9 +211,10 @@ Result<void> TreeClone::run_step(Frame& frame, const std::vector<NameItem>& name
   const FileLocks locks(*ends_.from, std::move(files));
   UpdateView view(store, operation);
   COWFS_TRY(check_writable(view, store, ends_.to->id()));
+  COWFS_ASSIGN(auto sources, Source::load_all(view, ends_.from->id(), names, policy_));
   Step step(*this, frame, view, now());
-  for (const NameItem& name : names) {
-    COWFS_ASSIGN(const bool fitted, step.add(name));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    COWFS_ASSIGN(const bool fitted, step.add(names[i], std::move(sources[i])));
     if (!fitted) break;
   }
   return step.commit();

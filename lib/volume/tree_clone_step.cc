@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "lib/volume/attribute_item.h"
 #include "lib/volume/directory_walk.h"
 #include "lib/volume/extent_map.h"
@@ -32,7 +35,8 @@ std::string_view attribute_name(std::string_view item_key) {
 
 Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView& view,
                                                                  VolumeId volume, InodeNumber inode,
-                                                                 const TreeClonePolicy& policy) {
+                                                                 const TreeClonePolicy& policy,
+                                                                 Finger* finger) {
   const std::string prefix = ByteWriter().be(raw(inode)).take();
   std::optional<Source> source;
   Result<void> sound;
@@ -67,7 +71,7 @@ Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView&
     }
     return true;
   };
-  COWFS_TRY(view.scan(volume, inode_key(inode), take));
+  COWFS_TRY(view.scan(volume, inode_key(inode), take, finger));
   // A directory's names lie between its record and its attributes.
   past_names = true;
   if (source && source->record.is_directory()) {
@@ -75,6 +79,20 @@ Result<std::optional<TreeClone::Source>> TreeClone::Source::load(const TreeView&
   }
   if (!sound) return fail(std::move(sound).error());
   return source;
+}
+
+Result<std::vector<std::optional<TreeClone::Source>>> TreeClone::Source::load_all(
+    const TreeView& view, VolumeId volume, const std::vector<NameItem>& names,
+    const TreeClonePolicy& policy) {
+  std::vector<std::size_t> order(names.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return names[i].child; });
+  std::vector<std::optional<Source>> sources(names.size());
+  Finger finger;
+  for (const std::size_t i : order) {
+    COWFS_ASSIGN(sources[i], load(view, volume, names[i].child, policy, &finger));
+  }
+  return sources;
 }
 
 TreeClone::Step::Step(TreeClone& clone, Frame& frame, UpdateView& view, Timestamp time)
@@ -86,14 +104,13 @@ TreeClone::Step::Step(TreeClone& clone, Frame& frame, UpdateView& view, Timestam
       record_(frame.record),
       cookie_(frame.cookie) {}
 
-Result<bool> TreeClone::Step::add(const NameItem& name) {
+Result<bool> TreeClone::Step::add(const NameItem& name, std::optional<Source> source) {
   if (transaction_.nearly_full()) return false;
   const VolumeId from = clone_.ends_.from->id();
   const VolumeId to = clone_.ends_.to->id();
   if (shared_at_ == Generation{}) {
     COWFS_ASSIGN(shared_at_, view_.shared_at(from));
   }
-  COWFS_ASSIGN(auto source, Source::load(view_, from, name.child, clone_.policy_));
   // The name went since it was read, and its inode with it.
   if (!source || source->record.link_count == 0 || source->record.type() != name.type) {
     cookie_ = name.cookie;

@@ -35,7 +35,12 @@ struct TreeClone::Source {
   bool is_large = false;  // extents are not all here
 
   static Result<std::optional<Source>> load(const TreeView& view, VolumeId volume,
-                                            InodeNumber inode, const TreeClonePolicy& policy);
+                                            InodeNumber inode, const TreeClonePolicy& policy,
+                                            Finger* finger = nullptr);
+  /// Those of all these names, in the order of the names; read in the order of the inodes.
+  static Result<std::vector<std::optional<Source>>> load_all(const TreeView& view, VolumeId volume,
+                                                             const std::vector<NameItem>& names,
+                                                             const TreeClonePolicy& policy);
 };
 
 /// Of the key of an item, after the inode.
@@ -53,9 +58,9 @@ class TreeClone::Step {
  public:
   Step(TreeClone& clone, Frame& frame, UpdateView& view, Timestamp time);
 
-  /// Adds one entry of the source directory to the copy. False: there is no more room in this
-  /// transaction.
-  Result<bool> add(const NameItem& name);
+  /// Adds one entry of the source directory to the copy; `source`: what the name leads to, if it is
+  /// still there. False: there is no more room in this transaction.
+  Result<bool> add(const NameItem& name, std::optional<Source> source);
   Result<void> commit();
 
  private:

@@ -39,6 +39,9 @@ inline constexpr std::size_t kAttributeNameLimit = 255;                        /
 inline constexpr std::size_t kAttributeValueLimit = 65536;                     // bytes
 
 enum class RenameMode { kReplace, kNoReplace, kExchange };
+/// Whether a rename leaves a whiteout, a character device 0:0, under the old name (RENAME_WHITEOUT:
+/// overlayfs). Not with kExchange.
+enum class Whiteout { kNone, kLeave };
 enum class AttributeMode { kAny, kCreate, kReplace };
 enum class SeekTarget { kData, kHole };
 /// Where blocks of a file lie.
@@ -105,7 +108,8 @@ class Volume {
                                        std::string_view name);
   Result<void> rename(const RequestContext& context, InodeNumber from_directory,
                       std::string_view from_name, InodeNumber to_directory,
-                      std::string_view to_name, RenameMode mode);
+                      std::string_view to_name, RenameMode mode,
+                      Whiteout whiteout = Whiteout::kNone);
   /// Entries after `cookie` (0: from the start), "." (cookie 1) and ".." (cookie 2) included, until
   /// `visit` returns false. Cookies are below 2^63 and stay valid for the life of an entry, in all
   /// forks. With `attributes`, the visitor gets each entry's too (null else).

@@ -1,11 +1,10 @@
 #include "lib/volume/volume_links.h"
 
 #include <sys/stat.h>
-#include <xxhash.h>
-
 #include <algorithm>
 #include <set>
 
+#include "lib/base/xxh3.h"
 #include "lib/volume/inode_record.h"
 #include "lib/volume/name_item.h"
 

@@ -1,10 +1,9 @@
 #include "lib/volume/volume_scan.h"
 
 #include <sys/stat.h>
-#include <xxhash.h>
-
 #include <algorithm>
 
+#include "lib/base/xxh3.h"
 #include "lib/store/key_text.h"
 #include "lib/volume/extent_map.h"
 #include "lib/volume/orphans.h"
@@ -120,7 +119,7 @@ void VolumeScan::add_record(std::string_view key, std::string_view value) {
   constexpr std::uint64_t kTellEvery = 4096;
   if (++findings_.inodes % kTellEvery == 0 && facts_.on_inodes) facts_.on_inodes(findings_.inodes);
   auto record = decode_inode(value);
-  now_.damaged_record = !record || rest_of(key) != "";
+  now_.damaged_record = !record || !rest_of(key).empty();
   if (!now_.damaged_record) now_.record = *record;
 }
 
@@ -188,6 +187,7 @@ void VolumeScan::end_attribute() {
   if (now_.attribute_keys.empty()) return;
   if (now_.attribute_damaged || now_.attribute_size > kAttributeValueLimit) {
     std::vector<VolumeMend> mends;
+    mends.reserve(now_.attribute_keys.size());
     for (const std::string& key : now_.attribute_keys) mends.push_back(erase(key));
     report(CheckPhase::kItems,
            problem_of("attribute", Severity::kLoss,
@@ -274,7 +274,8 @@ std::string path_in(VolumeItems& items, InodeNumber inode) {
     const InodeNumber directory{rest.be<std::uint64_t>()};
     rest.be<std::uint64_t>();
     if (!rest.done()) return "#" + std::to_string(raw(inode)) + (path.empty() ? "" : "/" + path);
-    path = path.empty() ? item->value : item->value + "/" + path;
+    if (!path.empty()) path.insert(0, 1, '/');
+    path.insert(0, item->value);
     inode = directory;
   }
   return path.empty() ? "/" : path;
