@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "fs/auto_unmount.h"
@@ -20,6 +21,7 @@
 #include "fs/options.h"
 #include "fs/session.h"
 #include "fs/unmount.h"
+#include "lib/base/process.h"
 
 namespace cowfs {
 namespace {
@@ -147,10 +149,20 @@ int run(const std::vector<std::string>& arguments) {
   if (options->action == Action::kUnmount) return unmount_store(*options);
   tame_malloc();
   block_end_signals();
-  return mount_store(*options);
+  try {
+    return mount_store(*options);
+  } catch (const std::system_error& error) {
+    const bool of_thread = error.code() == std::errc::resource_unavailable_try_again;
+    return say(
+        {ErrorCode::kIo, (of_thread ? "cannot begin a thread: " : "") + std::string(error.what())},
+        kExitSystem);
+  }
 }
 
 }  // namespace
 }  // namespace cowfs
 
-int main(int argc, char** argv) { return cowfs::run(std::vector<std::string>(argv, argv + argc)); }
+int main(int argc, char** argv) {
+  cowfs::begin_process();
+  return cowfs::run(std::vector<std::string>(argv, argv + argc));
+}

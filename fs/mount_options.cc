@@ -43,42 +43,94 @@ Result<std::uint64_t> number_of(std::string_view key, std::string_view value, st
   return number;
 }
 
+struct Flag {
+  std::string_view word;
+  void (*set)(Options& options);
+};
+constexpr std::array<Flag, 5> kFlags = {{
+    {"ro", [](Options& options) { options.read_only = true; }},
+    {"rw", [](Options& options) { options.read_only = false; }},
+    {"nosnapdir", [](Options& options) { options.snapshot_directories = false; }},
+    {"snapdir", [](Options& options) { options.snapshot_directories = true; }},
+    {"debug", [](Options& options) { options.debug = true; }},
+}};
+
+template <std::string Options::* member>
+Result<void> set_text(Options& options, std::string_view value) {
+  options.*member = value;
+  return {};
+}
+
+Result<void> set_commit(Options& options, std::string_view value) {
+  COWFS_ASSIGN(const std::uint64_t seconds, number_of("commit", value, 1, 300));
+  options.commit_interval = std::chrono::seconds(seconds);
+  return {};
+}
+
+Result<void> set_journal(Options& options, std::string_view value) {
+  COWFS_ASSIGN(options.journal_mib, number_of("journal", value, 16, 65536));
+  return {};
+}
+
+Result<void> set_cache(Options& options, std::string_view value) {
+  COWFS_ASSIGN(options.cache_mib, number_of("cache", value, 1, 65536));
+  return {};
+}
+
+Result<void> set_log_level(Options& options, std::string_view value) {
+  COWFS_ASSIGN(options.log_level, log_level_of(value));
+  return {};
+}
+
+struct Valued {
+  std::string_view word;
+  Result<void> (*set)(Options& options, std::string_view value);
+};
+constexpr std::array<Valued, 8> kValued = {{
+    {"volume", set_text<&Options::volume>},
+    {"commit", set_commit},
+    {"journal", set_journal},
+    {"cache", set_cache},
+    {"loglevel", set_log_level},
+    {"log", set_text<&Options::log_file>},
+    {"fsname", set_text<&Options::source_name>},
+    {"subtype", set_text<&Options::subtype>},
+}};
+
+/// The entry of a table for a word, or null.
+template <typename Table>
+const typename Table::value_type* find(const Table& table, std::string_view word) {
+  const auto found = std::ranges::find(table, word, &Table::value_type::word);
+  return found == table.end() ? nullptr : &*found;
+}
+
+bool takes_value(std::string_view key) {
+  return find(kValued, key) != nullptr || has(kPassedOnWithValue, key);
+}
+
+std::unexpected<Error> needs_value(std::string_view key) {
+  return fail(ErrorCode::kInvalidArgument,
+              std::string(key) + ": needs a value, " + std::string(key) + "=…");
+}
+
 Result<bool> apply_flag(Options& options, std::string_view word) {
-  if (word == "ro" || word == "rw") options.read_only = word == "ro";
-  else if (word == "nosnapdir") options.snapshot_directories = false;
-  else if (word == "snapdir") options.snapshot_directories = true;
-  else if (word == "debug") options.debug = true;
-  else if (word == "remount") {
+  if (takes_value(word)) return needs_value(word);
+  if (word == "remount")
     return fail(ErrorCode::kInvalidArgument, "remount: not supported, unmount and mount again");
-  } else if (has(kPassedOn, word)) options.mount_options.emplace_back(word);
+  if (const Flag* flag = find(kFlags, word)) flag->set(options);
+  else if (has(kPassedOn, word)) options.mount_options.emplace_back(word);
   else return word.empty() || word.starts_with("x-") || has(kWithoutMeaning, word);
   return true;
 }
 
 Result<bool> apply_valued(Options& options, std::string_view key, std::string_view value) {
-  if (key == "volume") {
-    if (value.empty()) return fail(ErrorCode::kInvalidArgument, "volume=: a name is missing");
-    options.volume = value;
-  } else if (key == "commit") {
-    COWFS_ASSIGN(const std::uint64_t seconds, number_of(key, value, 1, 300));
-    options.commit_interval = std::chrono::seconds(seconds);
-  } else if (key == "journal") {
-    COWFS_ASSIGN(options.journal_mib, number_of(key, value, 16, 65536));
-  } else if (key == "cache") {
-    COWFS_ASSIGN(options.cache_mib, number_of(key, value, 1, 65536));
-  } else if (key == "loglevel") {
-    COWFS_ASSIGN(options.log_level, log_level_of(value));
-  } else if (key == "log") {
-    options.log_file = value;
-  } else if (key == "fsname") {
-    options.source_name = value;
-  } else if (key == "subtype") {
-    options.subtype = value;
-  } else if (has(kPassedOnWithValue, key)) {
-    options.mount_options.push_back(std::string(key) + "=" + std::string(value));
-  } else {
-    return key.starts_with("x-") || has(kWithoutMeaningWithValue, key);
-  }
+  const std::string word = std::string(key) + "=" + std::string(value);
+  if (find(kFlags, key) != nullptr || has(kPassedOn, key))
+    return fail(ErrorCode::kInvalidArgument, word + ": takes no value");
+  if (!takes_value(key)) return key.starts_with("x-") || has(kWithoutMeaningWithValue, key);
+  if (value.empty()) return needs_value(key);
+  if (const Valued* valued = find(kValued, key)) COWFS_TRY(valued->set(options, value));
+  else options.mount_options.push_back(word);
   return true;
 }
 

@@ -7,9 +7,11 @@
 //
 // For the same reason it does nothing else: descriptors of ours mean nothing there.
 //
-// It opens an inode by a name in the root that is answered to this thread alone, and is gone for
-// the kernel, too, once the thread has asked again: no privilege is needed, and nothing is left
-// that would keep an inode.
+// It opens an inode by its handle, where we have the privilege (CAP_DAC_READ_SEARCH): the kernel
+// looks in its memory and asks us nothing. Else by a name in the root that is answered to this
+// thread alone, and is gone for the kernel, too, once the thread has asked again: nothing is left
+// that would keep an inode. But the answer tells the kernel the attributes anew, after which it asks
+// for the file's capabilities before the next write.
 #pragma once
 
 #include <atomic>
@@ -21,6 +23,7 @@
 
 #include "fs/fuse_compat.h"
 #include "lib/base/mutex.h"
+#include "lib/base/unique_fd.h"
 
 namespace cowfs {
 
@@ -49,7 +52,8 @@ class MountSyncer {
 
   void run();
   std::vector<std::uint64_t> sync_here(const std::vector<std::uint64_t>& nodes);
-  bool sync_node(int mount, std::uint64_t node);
+  bool sync_node(int mount, std::uint64_t node, bool has_handles);
+  bool sync_file(const UniqueFd& file, std::uint64_t node);
 
   const std::string& mountpoint_;
   std::atomic<pid_t> thread_id_ = 0;

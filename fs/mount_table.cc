@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -70,6 +72,36 @@ Result<void> run_fusermount(const std::string& mountpoint, int flags) {
   return fail(ErrorCode::kBusy, mountpoint + ": fusermount3 could not unmount it");
 }
 
+constexpr int kMostLinks = 40;  // as the kernel follows
+
+/// Where a symbolic link leads. Nothing: it is none; no request goes to what is mounted there.
+std::optional<std::string> link_target(const std::string& path) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+  if (size < 0) return std::nullopt;
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+/// An absolute path in which only the last component may be a symbolic link.
+Result<std::string> below_clean_parent(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path absolute = fs::absolute(path, error);
+  while (!error && !absolute.has_filename() && absolute.has_relative_path()) {
+    absolute = absolute.parent_path();  // a slash at the end
+  }
+  const fs::path name = absolute.filename();
+  const bool is_whole = name == "." || name == ".." || name.empty();
+  fs::path result;
+  if (!error && is_whole) result = fs::canonical(absolute, error);
+  else if (!error) result = fs::canonical(absolute.parent_path(), error) / name;
+  if (error) {
+    const auto code = error.value() == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+    return fail(code, path + ": " + error.message());
+  }
+  return result.string();
+}
+
 }  // namespace
 
 std::optional<MountEntry> find_mount(std::string_view mountinfo, std::string_view mountpoint) {
@@ -112,22 +144,14 @@ bool widen_readahead(const std::string& mountpoint, unsigned kib) {
 }
 
 Result<std::string> path_of_mountpoint(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  fs::path absolute = fs::absolute(path, error);
-  while (!error && !absolute.has_filename() && absolute.has_relative_path()) {
-    absolute = absolute.parent_path();  // a slash at the end
+  std::string at = path;
+  for (int links = 0; links < kMostLinks; ++links) {
+    COWFS_ASSIGN(std::string clean, below_clean_parent(at));
+    const auto target = link_target(clean);
+    if (!target) return clean;
+    at = std::filesystem::path(clean).parent_path() / *target;
   }
-  const fs::path name = absolute.filename();
-  const bool is_whole = name == "." || name == ".." || name.empty();
-  fs::path result;
-  if (!error && is_whole) result = fs::canonical(absolute, error);
-  else if (!error) result = fs::canonical(absolute.parent_path(), error) / name;
-  if (error) {
-    const auto code = error.value() == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return fail(code, path + ": " + error.message());
-  }
-  return result.string();
+  return fail(ErrorCode::kIo, path + ": too many symbolic links");
 }
 
 Result<void> unmount(const std::string& mountpoint, int flags) {

@@ -123,12 +123,13 @@ void remove_directory(fuse_req_t request, fuse_ino_t parent, const char* name) {
              }));
 }
 
+/// Of the flags but RENAME_WHITEOUT.
 Result<RenameMode> rename_mode_of(unsigned flags) {
   switch (flags) {
     case 0: return RenameMode::kReplace;
     case RENAME_NOREPLACE: return RenameMode::kNoReplace;
     case RENAME_EXCHANGE: return RenameMode::kExchange;
-    default: return fail(ErrorCode::kInvalidArgument);  // RENAME_WHITEOUT among them
+    default: return fail(ErrorCode::kInvalidArgument);
   }
 }
 
@@ -136,9 +137,12 @@ Result<void> rename_inode(fuse_req_t request, const Place& from, const char* nam
                           const char* new_name, unsigned flags) {
   if (is_reserved(name) || is_reserved(new_name)) return fail(ErrorCode::kNotPermitted);
   if (from.volume != to.volume) return fail(ErrorCode::kCrossVolume);
-  COWFS_ASSIGN(const RenameMode mode, rename_mode_of(flags));
+  const bool leaves_whiteout = (flags & RENAME_WHITEOUT) != 0;
+  COWFS_ASSIGN(const RenameMode mode, rename_mode_of(flags & ~unsigned{RENAME_WHITEOUT}));
+  if (leaves_whiteout && mode == RenameMode::kExchange) return fail(ErrorCode::kInvalidArgument);
   COWFS_ASSIGN(const auto volume, Mount::of(request).volume(from.volume));
-  return volume->rename(context_of(request), from.inode, name, to.inode, new_name, mode);
+  return volume->rename(context_of(request), from.inode, name, to.inode, new_name, mode,
+                        leaves_whiteout ? Whiteout::kLeave : Whiteout::kNone);
 }
 
 void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,

@@ -1,6 +1,7 @@
 #include "fs/options.h"
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string_view>
 
 #include "fs/fuse_compat.h"
@@ -19,7 +20,7 @@ constexpr const char* kFooter = R"(Mount options (-o, separated by commas):
   nosnapdir        no .cowfs directories
   allow_other      let other users in; allow_root: root alone
   loglevel=LEVEL   debug, info (default), warning, error
-  log=FILE         as --log
+  log=FILE         as --log; of options that contradict each other the last one counts
   fsname=, subtype=, suid, nosuid, dev, nodev, exec, noexec, sync, dirsync, context= …: as for any mount
 
 Exit codes: 0 done; 1 wrong command line; 2 the host failed; 32 store, mount point or unmount refused.)";
@@ -32,6 +33,7 @@ std::string version_text() {
 struct Words {
   std::vector<std::string> mount_options;
   std::string ignored;
+  std::optional<std::string> log;
   bool ignored_flag = false;
   bool fake = false;
   bool sloppy = false;
@@ -67,8 +69,7 @@ void describe_daemon(CLI::App& app, Words& words, Options& options) {
   app.add_flag("-f,--foreground", options.foreground,
                "Stay in the foreground, log to the terminal");
   app.add_flag("-d,--debug", options.debug, "Stay in the foreground and log every request");
-  app.add_option("--log", options.log_file, "Log to a file, not to the system's log")
-      ->type_name("FILE");
+  app.add_option("--log", words.log, "Log to a file, not to the system's log")->type_name("FILE");
   app.add_flag("-V,--version", words.version, "Say which version this is");
 }
 
@@ -121,6 +122,22 @@ Result<void> take_places(const Words& words, Options& options) {
   return {};
 }
 
+/// What would be ignored is refused.
+Result<void> expect_belonging(const Words& words, const Options& options) {
+  if (options.action != Action::kUnmount) {
+    if (!options.lazy && !options.force) return {};
+    return fail(wrong("command line: --lazy and --force belong to --unmount"));
+  }
+  const char* strange = options.create                 ? "--create"
+                        : !words.mount_options.empty() ? "-o"
+                        : words.log                    ? "--log"
+                        : options.debug                ? "--debug"
+                        : options.foreground           ? "--foreground (-f)"
+                                                       : nullptr;
+  if (strange == nullptr) return {};
+  return fail(wrong(std::string("command line: ") + strange + " does not belong to --unmount"));
+}
+
 Result<void> give_meaning(const Words& words, Options& options) {
   if (words.version) {
     options.action = Action::kSay;
@@ -129,14 +146,16 @@ Result<void> give_meaning(const Words& words, Options& options) {
   }
   if (words.unmount) options.action = Action::kUnmount;
   if (words.fake) options.action = Action::kPretendToMount;
+  if (words.log) {
+    if (words.log->empty()) return fail(wrong("command line: --log needs a file"));
+    options.log_file = *words.log;
+  }
   for (const std::string& text : words.mount_options) {
     Result<void> applied = apply_mount_options(options, text, words.sloppy);
     if (!applied) return fail(wrong("-o " + applied.error().text));
   }
+  COWFS_TRY(expect_belonging(words, options));
   COWFS_TRY(take_places(words, options));
-  if (options.action != Action::kUnmount && (options.lazy || options.force)) {
-    return fail(wrong("command line: --lazy and --force belong to --unmount"));
-  }
   if (options.create && options.read_only) {
     return fail(wrong("command line: --create and -o ro exclude each other"));
   }

@@ -29,6 +29,7 @@ void PageSweep::sweep_all() {
 void PageSweep::sweep_inodes(VolumeId volume, const std::vector<InodeNumber>& inodes) {
   if (inodes.empty() || session_ == nullptr) return;
   std::vector<std::uint64_t> nodes;
+  nodes.reserve(inodes.size());
   for (const InodeNumber inode : inodes) nodes.push_back(nodes_.of_inode(volume, inode));
   for (const std::uint64_t node : syncer_.sync(std::move(nodes))) {
     const int result = fuse_lowlevel_notify_inval_inode(session_, node, 0, 0);

@@ -22,7 +22,9 @@ namespace cowfs {
 
 namespace {
 
-constexpr unsigned kMaxWorkers = 10;
+// A worker waits while its request does, for a sync above all: with 10, programs that sync in 16
+// threads got little more than half as many syncs. Idle ones stay.
+constexpr unsigned kMaxWorkers = 32;
 constexpr unsigned kMaxWriteBytes = 1U << 20;
 // The kernel's own limit for a FUSE mount is 128 KiB, which root may raise: reading a file from a
 // cold cache took half the time with this, and no less with more.

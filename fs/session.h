@@ -2,7 +2,7 @@
 //
 // Settings (each measured, see docs): write-through with the page cache kept, no time limits, the
 // kernel's permission checks, KILLPRIV_V2, parallel lookups, readdirplus as the kernel sees fit, 1
-// MiB writes, 512 KiB of reading ahead where we may say so, no splice, at most 10 workers.
+// MiB writes, 512 KiB of reading ahead where we may say so, no splice, at most 32 workers.
 //
 // How it ends: by umount(2) (the kernel writes all dirty pages before), or by a signal: then we
 // unmount; where the mount is in use, what mappings hold is flushed and the mount detached.

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "fs/caller.h"
 #include "fs/log.h"
 #include "fs/mount.h"
 #include "fs/reply.h"
+#include "lib/base/thread.h"
 
 namespace cowfs {
 namespace {
@@ -98,8 +100,11 @@ Result<void> TreeClones::start(fuse_req_t request, std::uint64_t node, std::uint
     const MutexLock lock(mutex_);
     const bool taken =
         std::ranges::any_of(jobs_, [&](const auto& each) { return each->handle == handle; });
-    if (!taken && !ending_ && jobs_.size() < kMostJobs) {
-      job->thread = std::jthread([this, begun](const std::stop_token& stop) { run(*begun, stop); });
+    std::optional<std::jthread> thread;
+    if (!taken && !ending_ && jobs_.size() < kMostJobs)
+      thread = try_thread([this, begun](const std::stop_token& stop) { run(*begun, stop); });
+    if (thread) {
+      job->thread = *std::move(thread);
       jobs_.push_back(std::move(job));
       return {};
     }
