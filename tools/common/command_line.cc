@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 
 namespace cowfs {
 namespace {
@@ -71,8 +72,8 @@ std::string full_name(const CLI::App& app) {
 
 void set_help(CLI::App& app, std::string help) {
   app.set_help_flag("-h,--help");
-  app.formatter_fn(
-      [text = std::move(help)](const CLI::App*, std::string, CLI::AppFormatMode) { return text; });
+  app.formatter_fn([text = std::move(help)](const CLI::App*, const std::string&,
+                                            CLI::AppFormatMode) { return text; });
 }
 
 void set_version(CLI::App& app) {
@@ -84,12 +85,12 @@ std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) 
     app.parse(arguments(argc, argv));
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", innermost(app).help());
+    print_text("{}", innermost(app).help());
   } catch (const CLI::CallForVersion& version) {
-    fmt::print("{}\n", version.what());
+    print_text("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
     print_error(app.get_name(), complaint(innermost(app), error));
-    fmt::print(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
+    print_text(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
     return ExitCode::kUsage;
   }
   return finish_output(app.get_name(), ExitCode::kOk);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 
 namespace cowfs {
@@ -51,6 +52,6 @@ void set_bytes(nlohmann::ordered_json& object, std::string_view member, std::str
   if (!is_utf8(bytes)) object[name + "_hex"] = hex(bytes);
 }
 
-void print_json(const nlohmann::ordered_json& answer) { fmt::print("{}\n", answer.dump(2)); }
+void print_json(const nlohmann::ordered_json& answer) { print_text("{}\n", answer.dump(2)); }
 
 }  // namespace cowfs

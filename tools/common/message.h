@@ -3,6 +3,7 @@
 // Bytes that could disturb a terminal (from names and paths) are escaped in every message.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "lib/base/error.h"
@@ -15,6 +16,10 @@ void print_error(std::string_view tool, std::string_view text);
 
 /// "tool: what: why", `why` being the error's text, or the name of its code where it has none.
 void print_error(std::string_view tool, std::string_view what, const Error& error);
+
+/// Sends out what stdout holds. Nothing where it took all; else why not: an errno, or 0 where that
+/// is not known (an earlier write failed).
+std::optional<int> flush_stdout();
 
 /// Sends the buffered answer out. kFailed, with a message, where stdout cannot take it (a full
 /// disk), so that no script takes half an answer for a whole one; `code` otherwise.

@@ -47,4 +47,19 @@ Place backup_place(const Place& target, const CopyOptions& options) {
   return backup;
 }
 
+void copy_to_own_backup(CommandLine& line) {
+  CopyOptions& options = line.options;
+  const std::vector<std::string>& names = line.operands;
+  if (!options.force || options.backup == Backup::kNone || options.has_target_directory ||
+      names.size() != 2 || names[0] != names[1]) {
+    return;
+  }
+  const Place target{AT_FDCWD, names[1], names[1]};
+  const auto status = stat_place(target, Follow::kYes);
+  if (!status || !S_ISREG(status->st_mode)) return;
+  line.operands[1] = backup_place(target, options).name;
+  options.backup = Backup::kNone;
+  options.no_target_directory = true;
+}
+
 }  // namespace cowfs

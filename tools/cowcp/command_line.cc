@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowcp/help.h"
 #include "tools/cowcp/quote.h"
 
@@ -133,13 +135,20 @@ class Parser {
 
  private:
   using Action = std::function<void(const std::string&)>;
+  using OptionalAction = std::function<void(const std::optional<std::string>&)>;
 
   /// A flag; `--name=value` is for with_optional() alone.
   void flag(const std::string& names, const Action& action) {
     actions_[app_.add_flag(names)->disable_flag_override()] = action;
   }
-  void with_optional(const std::string& name, const std::string& usual, const Action& action) {
-    actions_[app_.add_flag(name + "{" + usual + "}")] = action;
+  /// `--name` or `--name=value`; the action gets nothing for the first. A value that was given has
+  /// a NUL in front (arguments()), so that an empty one is one too.
+  void with_optional(const std::string& name, const OptionalAction& action) {
+    const CLI::Option* option = app_.add_flag(name + "{}");
+    optional_values_.insert(option);
+    actions_[option] = [action](const std::string& text) {
+      action(text.empty() ? std::nullopt : std::optional<std::string>(text.substr(1)));
+    };
   }
   void with_value(const std::string& names, const Action& action) {
     actions_[app_.add_option(names)
@@ -151,8 +160,9 @@ class Parser {
   }
 
   void declare() {
-    app_.formatter_fn(
-        [](const CLI::App*, std::string, CLI::AppFormatMode) { return std::string(kCowcpHelp); });
+    app_.formatter_fn([](const CLI::App*, const std::string&, CLI::AppFormatMode) {
+      return std::string(kCowcpHelp);
+    });
     app_.set_help_flag("--help");
     app_.set_version_flag("--version", fmt::format("{} (cowfs) {}", kCowcp, COWFS_VERSION));
     operands_ = app_.add_option("FILE")
@@ -173,6 +183,7 @@ class Parser {
   CLI::App app_;
   CLI::Option* operands_ = nullptr;
   std::map<const CLI::Option*, Action> actions_;
+  std::set<const CLI::Option*> optional_values_;
   CommandLine line_;
   bool dereference_given_ = false;
   bool backup_given_ = false;
@@ -184,16 +195,16 @@ void Parser::declare_what() {
     line_.options.dereference = how;
     dereference_given_ = true;
   };
-  flag("-a,--archive", [=, this, &o](auto&) { archive(o), dereference(Dereference::kNever); });
+  flag("-a,--archive", [=, &o](auto&) { archive(o), dereference(Dereference::kNever); });
   flag("-r,-R,--recursive", [&o](auto&) { o.recursive = true; });
   flag("-d", [=, &o](auto&) { o.preserve.links = true, dereference(Dereference::kNever); });
   flag("-L,--dereference", [=](auto&) { dereference(Dereference::kAlways); });
   flag("-P,--no-dereference", [=](auto&) { dereference(Dereference::kNever); });
   flag("-H", [=](auto&) { dereference(Dereference::kCommandLine); });
   flag("-p", [&o](auto&) { preserve_usual(o.preserve); });
-  with_optional("--preserve", "", [&o](const std::string& list) {
-    if (list.empty()) return preserve_usual(o.preserve);
-    preserve_list(list, "--preserve", true, o.preserve);
+  with_optional("--preserve", [&o](const std::optional<std::string>& list) {
+    if (!list) return preserve_usual(o.preserve);
+    preserve_list(*list, "--preserve", true, o.preserve);
     o.preserve.mode_required = true;
   });
   with_value("--no-preserve", [&o](const std::string& list) {
@@ -207,8 +218,9 @@ void Parser::declare_what() {
   flag("--strip-trailing-slashes", [&o](auto&) { o.strip_trailing_slashes = true; });
   with_value("--sparse",
              [&o](const std::string& word) { o.sparse = choose_when(word, "--sparse"); });
-  with_optional("--reflink", "always",
-                [&o](const std::string& word) { o.reflink = choose_when(word, "--reflink"); });
+  with_optional("--reflink", [&o](const std::optional<std::string>& word) {
+    o.reflink = word ? choose_when(*word, "--reflink") : When::kAlways;
+  });
 }
 
 void Parser::declare_existing() {
@@ -226,7 +238,8 @@ void Parser::declare_existing() {
     backup_given_ = true;
   };
   flag("-b", [=](auto&) { back_up(""); });
-  with_optional("--backup", "", back_up);
+  with_optional("--backup",
+                [=](const std::optional<std::string>& word) { back_up(word.value_or("")); });
   with_value("-S,--suffix", [=, &o](const std::string& suffix) {
     o.backup_suffix = suffix;
     back_up("");
@@ -247,16 +260,34 @@ void Parser::declare_ours() {
   flag("--stats", [&o](auto&) { o.stats = true; });
   flag("--sync", [&o](auto&) { o.sync = true; });
   with_value("--method", [&o](const std::string& word) { o.method = choose_method(word); });
-  with_optional("--progress", "always",
-                [&o](const std::string& word) { o.progress = choose_when(word, "--progress"); });
+  with_optional("--progress", [&o](const std::optional<std::string>& word) {
+    o.progress = word ? choose_when(*word, "--progress") : When::kAlways;
+  });
   with_value("-j,--jobs", [&o](const std::string& number) {
     char* end = nullptr;
     const unsigned long jobs = std::strtoul(number.c_str(), &end, 10);
     const bool valid =
         !number.empty() && *end == '\0' && number.front() != '-' && jobs >= 1 && jobs <= kMaxJobs;
-    if (!valid) throw BadValue{fmt::format("invalid number of jobs: {}", quote(number))};
+    if (!valid) {
+      throw BadValue{fmt::format("invalid number of jobs: {}: must be a number from 1 to {}",
+                                 quote(number), kMaxJobs)};
+    }
     o.jobs = static_cast<unsigned>(jobs);
   });
+}
+
+/// --method says how, --reflink and --sparse what must come out of it: they may not contradict.
+void expect_method_to_suit(const CopyOptions& o) {
+  const bool clones = o.method == Method::kClone || o.method == Method::kCloneTree;
+  const auto refuse = [&](const char* option) {
+    throw BadValue{
+        fmt::format("--method={} cannot be used with {}", method_name(o.method), option)};
+  };
+  if (o.method == Method::kAuto) return;
+  if (!clones && o.reflink == When::kAlways) refuse("--reflink=always");
+  if (clones && o.reflink == When::kNever) refuse("--reflink=never");
+  if (o.method == Method::kClone && o.sparse != When::kAuto)
+    refuse(o.sparse == When::kAlways ? "--sparse=always" : "--sparse=never");
 }
 
 /// What cp checks when it has seen all options.
@@ -270,6 +301,7 @@ void Parser::finish() {
   if (o.reflink == When::kAlways && o.sparse != When::kAuto) {
     throw BadValue{"--reflink can be used only with --sparse=auto"};
   }
+  expect_method_to_suit(o);
   if (!dereference_given_) {
     o.dereference = o.recursive && !o.hard_link ? Dereference::kNever : Dereference::kAlways;
   }
@@ -320,7 +352,17 @@ std::vector<std::string> Parser::arguments(int argc, const char* const* argv) co
       continue;
     } else if (argument.starts_with("--")) {
       argument = whole_name(argument);
-      value_next = argument.find('=') == std::string::npos && takes_value(argument);
+      const std::size_t equals = argument.find('=');
+      const std::string name = argument.substr(0, equals);
+      value_next = equals == std::string::npos && takes_value(name);
+      if (equals != std::string::npos && takes_value(name)) {
+        out.push_back(name);  // CLI11 takes the next word for "--name="
+        argument.erase(0, equals + 1);
+      } else if (equals != std::string::npos) {
+        if (!optional_values_.contains(app_.get_option_no_throw(name)))
+          throw BadValue{fmt::format("option '{}' doesn't allow an argument", name)};
+        argument.insert(equals + 1, 1, '\0');
+      }
     } else {
       for (std::size_t at = 1; at < argument.size(); ++at) {
         const std::string letter{'-', argument[at]};
@@ -347,7 +389,7 @@ std::vector<std::string> Parser::arguments(int argc, const char* const* argv) co
 }  // namespace
 
 int usage_error(const std::string& text) {
-  fmt::print(stderr, "{}: {}\nTry '{} --help' for more information.\n", kCowcp, text, kCowcp);
+  print_text(stderr, "{}: {}\nTry '{} --help' for more information.\n", kCowcp, text, kCowcp);
   return 1;
 }
 
@@ -357,9 +399,9 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   } catch (const BadValue& bad) {
     return {usage_error(bad.text), {}};
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", kCowcpHelp);
+    print_text("{}", kCowcpHelp);
   } catch (const CLI::CallForVersion& version) {
-    fmt::print("{}\n", version.what());
+    print_text("{}\n", version.what());
   } catch (const CLI::ArgumentMismatch& error) {
     std::string name = error.what();
     return {usage_error(fmt::format("{}", name)), {}};

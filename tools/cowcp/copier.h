@@ -87,6 +87,7 @@ class Copier {
   bool sync_target();
   std::optional<int> choose_target(std::vector<std::string>& operands);
   bool try_tree_clone(const Entry& entry);
+  void note_tree(const Entry& entry, FileId source);
 
   // copy_entry.cc: one entry.
   bool copy_entry(const Entry& entry);
@@ -124,6 +125,7 @@ class Copier {
   bool copy_with_parents(const std::string& source);
   struct MadeParent;
   bool make_parent(MadeParent& parent);
+  bool make_accessible(MadeParent& parent, mode_t held_back);
 
   // copy_regular.cc: the content of one file; may run on another thread.
   struct FileJob;

@@ -11,6 +11,13 @@
 #include "tools/cowcp/quote.h"
 
 namespace cowfs {
+namespace {
+
+// Without -j larger ones are copied one at a time: it is their bytes that take time, and the host
+// has them in order.
+constexpr off_t kSmallFile = off_t{1} << 20;
+
+}  // namespace
 
 /// Everything that copying one file needs, away from the walk.
 struct Copier::FileJob {
@@ -44,7 +51,8 @@ bool Copier::copy_regular(Item& item) {
               .done = {}};
   // Hard links to it, and its backup, need to know at once whether it is there.
   const bool alone = !item.noted && !item.backup && !item.entry.command_line;
-  if (!pool_.is_parallel() || !alone) return run_job(job);
+  const bool worth_it = options_.jobs != 0 || item.status.st_size <= kSmallFile;
+  if (!pool_.is_parallel() || !alone || !worth_it) return run_job(job);
   ++job.parent->under_way;
   pool_.submit([this, job = std::move(job)]() mutable {
     if (!run_job(job)) jobs_failed_ = true;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 
+#include "tools/common/print_text.h"
 #include "tools/cowcp/backup.h"
 #include "tools/cowcp/copier_item.h"
 #include "tools/cowcp/quote.h"
@@ -144,12 +145,12 @@ bool Copier::may_overwrite(const Item& item) {
       S_ISLNK(mode) ||
       ::faccessat(item.target.directory, item.target.name.c_str(), W_OK, AT_EACCESS) == 0;
   if (writable) {
-    fmt::print(stderr, "{}: overwrite {}? ", kCowcp, target);
+    print_text(stderr, "{}: overwrite {}? ", kCowcp, target);
   } else if (options_.force || options_.remove_destination) {
-    fmt::print(stderr, "{}: replace {}, overriding mode {:04o} ({})? ", kCowcp, target,
+    print_text(stderr, "{}: replace {}, overriding mode {:04o} ({})? ", kCowcp, target,
                mode & 07777, permission_letters(mode));
   } else {
-    fmt::print(stderr, "{}: unwritable {} (mode {:04o}, {}); try anyway? ", kCowcp, target,
+    print_text(stderr, "{}: unwritable {} (mode {:04o}, {}); try anyway? ", kCowcp, target,
                mode & 07777, permission_letters(mode));
   }
   return answered_yes();
@@ -165,15 +166,17 @@ Copier::Verdict Copier::check_kinds(Item& item) {
     return refuse(fmt::format("cannot overwrite non-directory {} with directory {}",
                               quote(item.target.shown), quote(item.source.shown)));
   }
+  if (item.target_is_directory()) {
+    return refuse(
+        fmt::format("cannot overwrite directory {} with non-directory", quote(item.target.shown)));
+  }
   // What this run has made is not overwritten by its next source.
   if (item.entry.command_line && options_.backup != Backup::kNumbered &&
       made_targets_.has(item.target.shown, id_of(item.target_status))) {
     return refuse(fmt::format("will not overwrite just-created {} with {}",
                               quote(item.target.shown), quote(item.source.shown)));
   }
-  if (!item.target_is_directory()) return Verdict::kGoOn;
-  return refuse(
-      fmt::format("cannot overwrite directory {} with non-directory", quote(item.target.shown)));
+  return Verdict::kGoOn;
 }
 
 Copier::Verdict Copier::back_up(Item& item) {

@@ -15,7 +15,8 @@ How:
   --method=METHOD       auto (the default), clone-tree, clone, copy-range, mmap, read-write
   --reflink[=WHEN]      share blocks: auto (the default), always (or fail), never
   --sparse=WHEN         holes: auto (kept), always (zeros become holes), never
-  -j, --jobs=N          copy N files at a time
+  -j, --jobs=N          copy N files at a time, 1 to 64 (4 unless given; 1 of
+                        those above 1 MiB)
   --sync                what was copied is on disk at the end
 
 What:

@@ -3,8 +3,10 @@
 
 #include <clocale>
 
+#include "lib/base/process.h"
 #include "tools/common/exit_code.h"
 #include "tools/cowcp/attributes.h"
+#include "tools/cowcp/backup.h"
 #include "tools/cowcp/command_line.h"
 #include "tools/cowcp/copier.h"
 #include "tools/cowcp/progress.h"
@@ -24,8 +26,9 @@ void allow_many_files() {
 
 int run(int argc, const char* const* argv) {
   std::setlocale(LC_ALL, "");
-  const Parsed parsed = parse_command_line(argc, argv);
+  Parsed parsed = parse_command_line(argc, argv);
   if (parsed.exit_code) return *parsed.exit_code;
+  copy_to_own_backup(parsed.line);
   allow_many_files();
   install_sigbus_guard();
   (void)current_umask();
@@ -38,14 +41,13 @@ int run(int argc, const char* const* argv) {
     const Progress progress(options, report, std::move(sources));
     code = Copier(options, report).run(parsed.line.operands);
   }
-  if (!report.finish()) {
-    report.error("write error");
-    return to_int(ExitCode::kFailed);
-  }
-  return code;
+  return report.finish() ? code : to_int(ExitCode::kFailed);
 }
 
 }  // namespace
 }  // namespace cowfs
 
-int main(int argc, char** argv) { return cowfs::run(argc, argv); }
+int main(int argc, char** argv) {
+  cowfs::begin_process();
+  return cowfs::run(argc, argv);
+}

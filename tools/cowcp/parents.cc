@@ -16,8 +16,29 @@ struct Copier::MadeParent {
   Place target;
   struct stat status{};
   bool is_new = false;
-  std::shared_ptr<UniqueFd> fd;  // the target
+  std::optional<mode_t> restore;  // permissions that it gets when all below it is done
+  std::shared_ptr<UniqueFd> fd;   // the target
 };
+
+/// Something is to be written into a directory that was just made, whatever its mode. `held_back`:
+/// permissions that it was made without.
+bool Copier::make_accessible(MadeParent& parent, mode_t held_back) {
+  const auto made = stat_place(parent.target, Follow::kNo);
+  if (!made)
+    return fail(fmt::format("failed to get attributes of {}", quote(parent.target.shown)),
+                made.error().number);
+  const mode_t mode = made->st_mode & kPermissionBits;
+  const bool closed = (mode & S_IRWXU) != S_IRWXU;
+  if (!options_.preserve.mode) {
+    const mode_t given_back = mode | (held_back & ~current_umask());
+    if (closed || given_back != mode) parent.restore = given_back;
+  }
+  if (!closed ||
+      ::fchmodat(parent.target.directory, parent.target.name.c_str(), mode | S_IRWXU, 0) == 0) {
+    return true;
+  }
+  return fail(fmt::format("setting permissions for {}", quote(parent.target.shown)), errno);
+}
 
 bool Copier::make_parent(MadeParent& parent) {
   const auto status = stat_place(parent.source, Follow::kYes);
@@ -25,11 +46,15 @@ bool Copier::make_parent(MadeParent& parent) {
     return fail(fmt::format("failed to get attributes of {}", quote(parent.source.shown)),
                 status.error().number);
   parent.status = *status;
-  if (::mkdirat(parent.target.directory, parent.target.name.c_str(),
-                (status->st_mode & 0700) | 0700) == 0) {
+  const mode_t held_back = status->st_mode & (options_.preserve.ownership ? 077U
+                                              : options_.preserve.mode    ? 022U
+                                                                          : 0U);
+  const mode_t wanted = options_.preserve.no_mode ? 0777U : status->st_mode & kPermissionBits;
+  if (::mkdirat(parent.target.directory, parent.target.name.c_str(), wanted & ~held_back) == 0) {
     parent.is_new = true;
     if (options_.names_each())
       report_.line(fmt::format("{} -> {}", parent.source.shown, parent.target.shown));
+    if (!make_accessible(parent, held_back)) return false;
   } else if (errno != EEXIST) {
     return fail(fmt::format("cannot make directory {}", quote(parent.target.shown)), errno);
   }
@@ -57,6 +82,7 @@ bool Copier::copy_with_parents(const std::string& operand) {
     const std::string path = source.substr(0, slash);
     MadeParent parent{.source = {AT_FDCWD, path, path},
                       .target = {directory->get(), name, join_path(shown, name)},
+                      .restore = std::nullopt,
                       .fd = nullptr};
     if (!make_parent(parent)) return false;
     directory = parent.fd;
@@ -81,8 +107,11 @@ bool Copier::copy_with_parents(const std::string& operand) {
                              .is_new = parent->is_new};
     if (parent->is_new || options_.preserve.mode || options_.preserve.timestamps ||
         options_.preserve.ownership) {
-      const mode_t held_back = parent->is_new ? parent->status.st_mode & 07077 : 0;
-      all = attributes_.copy(what, held_back) && all;
+      all = attributes_.copy(what, 0) && all;
+    }
+    if (parent->restore && ::fchmod(fd.get(), *parent->restore) != 0) {
+      all = fail(fmt::format("failed to preserve permissions for {}", quote(parent->target.shown)),
+                 errno);
     }
     if (options_.sync && (!fd || ::fsync(fd.get()) != 0)) {
       all = fail(fmt::format("failed to sync {}", quote(parent->target.shown)), errno);

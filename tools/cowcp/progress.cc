@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "lib/base/thread.h"
+#include "tools/common/print_text.h"
 #include "tools/cowcp/units.h"
 #include "tools/cowcp/user_files.h"
 
@@ -70,16 +72,20 @@ Progress::Progress(const CopyOptions& options, Report& report, std::vector<std::
   if (!shown) return;
   const char* no_color = std::getenv("NO_COLOR");
   color_ = terminal && (no_color == nullptr || *no_color == '\0');
-  counting_ = std::jthread(
+  // Where the system gives no thread the copy is made without the line.
+  auto drawing = try_thread([this](const std::stop_token& stop) { draw(stop); });
+  if (!drawing) return;
+  drawing_ = *std::move(drawing);
+  auto counting = try_thread(
       [this, sources = std::move(sources)](const std::stop_token& stop) { count(stop, sources); });
-  drawing_ = std::jthread([this](const std::stop_token& stop) { draw(stop); });
+  if (counting) counting_ = *std::move(counting);
 }
 
 Progress::~Progress() {
   if (!drawing_.joinable()) return;
   counting_.request_stop();
   drawing_.request_stop();
-  counting_.join();
+  if (counting_.joinable()) counting_.join();
   drawing_.join();
   const MutexLock lock(report_.terminal());
   report_.clear_line();
@@ -108,7 +114,7 @@ void Progress::draw_once(double seconds) {
   const std::string line = progress_line(state, terminal_width(), color_);
   const MutexLock lock(report_.terminal());
   std::fflush(stdout);
-  fmt::print(stderr, "\r\033[K{}", line);
+  print_text(stderr, "\r\033[K{}", line);
   std::fflush(stderr);
   report_.set_progress_shown(true);
 }
@@ -116,6 +122,7 @@ void Progress::draw_once(double seconds) {
 /// An estimate: nothing is followed, and what changes meanwhile is not counted again.
 void Progress::count(const std::stop_token& stop, const std::vector<std::string>& sources) {
   std::vector<Place> waiting;
+  waiting.reserve(sources.size());
   for (const std::string& source : sources) waiting.push_back({AT_FDCWD, source, source});
   bool first = true;
   while (!waiting.empty() && !stop.stop_requested()) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/json.h"
+#include "tools/common/message.h"
 #include "tools/cowcp/quote.h"
 #include "tools/cowcp/units.h"
 
@@ -54,17 +55,32 @@ void Report::warning(const std::string& text, int error_number) { say(text, erro
 
 void Report::copying(std::string_view source, std::string_view target, std::string_view backup) {
   if (!options_.names_each()) return;
+  if (options_.json) {  // the objects say it, but for the backup
+    if (backup.empty()) return;
+    Json answer{{"type", "backup"}};
+    set_bytes(answer, "target", target);
+    set_bytes(answer, "backup", backup);
+    return write_out(answer.dump() + "\n");
+  }
   std::string text = fmt::format("{} -> {}", quote(source), quote(target));
   if (!backup.empty()) text += fmt::format(" (backup: {})", quote(backup));
   write_out(text + "\n");
 }
 
 void Report::line(const std::string& text) {
-  if (options_.names_each()) write_out(text + "\n");
+  if (options_.names_each()) write_text(text);
+}
+
+/// Stdout has JSON alone where it was asked for.
+void Report::write_text(const std::string& text) {
+  if (!options_.json) return write_out(text + "\n");
+  Json answer{{"type", "note"}};
+  set_bytes(answer, "text", text);
+  write_out(answer.dump() + "\n");
 }
 
 void Report::note(const std::string& text) {
-  if (options_.debug) write_out(text + "\n");
+  if (options_.debug) write_text(text);
 }
 
 void Report::file_done(std::string_view source, std::string_view target, const DataDone& done) {
@@ -75,7 +91,7 @@ void Report::file_done(std::string_view source, std::string_view target, const D
     const MutexLock lock(mutex_);
     ++methods_[done.method];
   }
-  if (options_.debug) {
+  if (options_.debug && !options_.json) {
     std::string text = fmt::format("{}: {}", quote(target), method_name(done.method));
     if (!done.why.empty()) text += fmt::format(" ({})", done.why);
     write_out(text + "\n");
@@ -109,10 +125,11 @@ void Report::tree_done(std::string_view source, std::string_view target,
     ++methods_[Method::kCloneTree];
   }
   copying(source, target, {});
-  note(fmt::format("{}: {} ({} files, {} directories, {} others)", quote(target),
-                   method_name(Method::kCloneTree), progress.files, progress.directories,
-                   progress.others()));
-  if (!options_.json) return;
+  if (!options_.json) {
+    return note(fmt::format("{}: {} ({} files, {} directories, {} others)", quote(target),
+                            method_name(Method::kCloneTree), progress.files, progress.directories,
+                            progress.others()));
+  }
   Json answer{{"type", "tree"}};
   set_bytes(answer, "source", source);
   set_bytes(answer, "target", target);
@@ -169,7 +186,9 @@ void Report::print_summary() {
 bool Report::finish() {
   if (options_.json) print_summary_json();
   else if (options_.stats) print_summary();
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const std::optional<int> failure = flush_stdout();
+  if (failure) error("write error", *failure);
+  return !failure;
 }
 
 }  // namespace cowfs

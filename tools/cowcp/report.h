@@ -60,7 +60,7 @@ class Report {
   /// A method that was not used for something as a whole (--debug).
   void note(const std::string& text);
 
-  /// The last lines. Returns false where stdout could not take everything.
+  /// The last lines. Where stdout could not take everything: an error, and false.
   bool finish();
 
   Counters& counters() { return counters_; }
@@ -75,6 +75,7 @@ class Report {
   void print_summary();
   void print_summary_json();
   void write_out(const std::string& text);
+  void write_text(const std::string& text);
 
   const CopyOptions& options_;
   Counters counters_;

@@ -26,6 +26,19 @@ TreeCloneResult not_done(std::string why) {
   return result;
 }
 
+/// Why the daemon refused, or gave up: it says so with a number alone.
+TreeCloneResult refused(int error_number) {
+  std::string why = std::strerror(error_number);
+  if (error_number == EACCES)
+    why += ": something in it may not be read, or the destination's directory not be written";
+  if (error_number == EOPNOTSUPP) {
+    why +=
+        ": something in it belongs to another user, is a device, or has attributes that the daemon "
+        "leaves to cowcp; or the destination's directory hands down an access control list";
+  }
+  return not_done(std::move(why));
+}
+
 /// Why options ask for something that the daemon does not do; empty: they do not.
 std::string unsuited(const CopyOptions& options, const TreeCloneRequest& request) {
   if (options.method != Method::kAuto && options.method != Method::kCloneTree)
@@ -142,7 +155,7 @@ TreeCloneResult wait_for_end(int directory, const TreeCloneWatch& watch) {
     if (request.state == api::raw(api::TreeCloneState::kDone))
       return {.done = true, .why = {}, .progress = progress};
     if (request.state != api::raw(api::TreeCloneState::kRunning))
-      return not_done(std::strerror(static_cast<int>(request.error)));
+      return refused(static_cast<int>(request.error));
     std::this_thread::sleep_for(pause);
   }
 }
@@ -175,8 +188,7 @@ TreeCloneResult clone_tree(const CopyOptions& options, const TreeCloneRequest& r
   start.umask = current_umask() & 0777;
   if (!api::set_name(start.name, last_component(request.target.name)))
     return not_done("the name is too long");
-  if (::ioctl(directory->get(), api::kIoctlStartTreeClone, &start) != 0)
-    return not_done(std::strerror(errno));
+  if (::ioctl(directory->get(), api::kIoctlStartTreeClone, &start) != 0) return refused(errno);
   return wait_for_end(directory->get(), watch);
 }
 
