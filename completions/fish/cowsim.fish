@@ -31,7 +31,7 @@ complete -c cowsim -n '__cowsim_command demo' -l most -x -d 'Largest size in MiB
 complete -c cowsim -n '__cowsim_command quiz' -l seed -x -d 'Another exercise'
 complete -c cowsim -n '__cowsim_command quiz' -l answers -d 'Print the answers'
 complete -c cowsim -n '__cowsim_command fuzz oracle live fs' -l seeds -x -d 'These seeds: A..B'
-complete -c cowsim -n '__cowsim_command fuzz' -l bug -x -d 'Plant a mistake'
+complete -c cowsim -n '__cowsim_command fuzz oracle live' -l bug -x -d 'Plant a mistake'
 complete -c cowsim -n '__cowsim_command oracle' -l profile -x -a 'linux textbook' -d 'Rules'
 complete -c cowsim -n '__cowsim_command oracle' -l values-only -d 'Compare no faults and no frames'
 complete -c cowsim -n '__cowsim_command oracle' -l strict -d 'Accept no choices of the kernel'

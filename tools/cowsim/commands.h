@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "lib/base/error.h"
@@ -54,12 +55,21 @@ struct OracleOptions {
   bool unpinned = false;  // not bound to one processor
   std::string disk;       // a directory on a disk filesystem for half of the files
   std::string file;       // a trace instead of seeds
+  sim::SeededBug bug = sim::SeededBug::kNone;  // planted in the simulator, to be found
 };
 ExitCode run_oracle(const OracleOptions& options);
 /// What `cowsim oracle` starts anew for exec; nobody else calls it.
 int oracle_actor(int argc, const char* const* argv);
 
-ExitCode run_live(const SeedRange& seeds, const std::string& file);
+struct LiveOptions {
+  SeedRange seeds;
+  std::string file;
+  sim::SeededBug bug = sim::SeededBug::kNone;
+};
+ExitCode run_live(const LiveOptions& options);
+
+/// The mistake of a name; "": none. Nothing: there is none of that name, which was said.
+std::optional<sim::SeededBug> bug_named(const std::string& name);
 
 struct FileOptions {
   std::string directory;
@@ -76,7 +86,7 @@ ExitCode run_files(const FileOptions& options, const OracleOptions& kernel);
 /// Prints why a comparison could not be made.
 ExitCode cannot(const Error& error);
 /// Compares the trace in a file with something and prints the verdict. `compare` says what differs;
-/// empty: all agree.
+/// empty: all agree, and then what the trace expects must hold too.
 ExitCode compare_file(const std::string& path,
                       const std::function<Result<std::string>(const sim::Trace&)>& compare);
 

@@ -20,7 +20,7 @@ template <typename Look>
 Result<std::string> FileComparison::wait_until(Look look) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   for (;;) {
-    COWFS_ASSIGN(const std::string difference, look());
+    COWFS_ASSIGN(std::string difference, look());
     if (difference.empty() || std::chrono::steady_clock::now() > end) return difference;
     COWFS_TRY(files_.sync());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

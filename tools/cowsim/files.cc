@@ -4,6 +4,7 @@
 #include "lib/sim/generator.h"
 #include "lib/sim/session.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/commands.h"
 #include "tools/cowsim/oracle.h"
 #include "tools/cowsim/systems.h"
@@ -43,11 +44,11 @@ ExitCode compare_file_seeds(const FileOptions& options, const Systems& systems) 
       return report(systems, seed, verdict->difference, wish.settings, operations);
     all.add(*verdict);
   }
-  fmt::print("{} seeds, {} steps, all agree", options.seeds.last - options.seeds.first + 1,
+  print_text("{} seeds, {} steps, all agree", options.seeds.last - options.seeds.first + 1,
              all.steps);
-  if (!options.kill.empty()) fmt::print("; {} kills before a checkpoint", all.replays);
-  if (systems.kernel != nullptr) fmt::print("; {}", describe_choices(all));
-  fmt::print("\n");
+  if (!options.kill.empty()) print_text("; {} kills before a checkpoint", all.replays);
+  if (systems.kernel != nullptr) print_text("; {}", describe_choices(all));
+  print_text("\n");
   const bool bad = systems.kernel != nullptr && too_many_adopted(all.adopted, all.steps);
   return finish_output(kCowsim, bad ? ExitCode::kFailed : ExitCode::kOk);
 }
@@ -62,7 +63,7 @@ ExitCode run_files(const FileOptions& options, const OracleOptions& kernel) {
     systems.kernel = &processes;
   }
   const auto say = [&] {
-    if (options.three_way) fmt::print("compared with processes: {}\n", describe(processes));
+    if (options.three_way) print_text("compared with processes: {}\n", describe(processes));
   };
   if (options.file.empty()) {
     say();

@@ -17,6 +17,7 @@
 #include "lib/sim/counters.h"
 #include "tools/common/json.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 #include "tools/cowsim/commands.h"
 #include "tools/cowsim/picture.h"
@@ -26,7 +27,7 @@ extern char** environ;
 namespace cowfs {
 namespace {
 
-constexpr std::size_t kMebibyte = 1024 * 1024;
+constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::uint64_t kPagesPerMebibyte = 256;
 constexpr int kRounds = 9;
 constexpr int kPasses = 5;  // over all sizes: other programs are not busy all the time
@@ -41,6 +42,7 @@ struct Row {
 
 double least_microseconds(const std::function<double()>& once) {
   std::vector<double> times;
+  times.reserve(kRounds);
   for (int i = 0; i < kRounds; ++i) times.push_back(once());
   return *std::ranges::min_element(times);  // what other programs add is not what is asked for
 }
@@ -194,7 +196,7 @@ ExitCode fork_cost(const RunOptions& options, std::uint32_t most) {
                               {"posix_spawn_us", row.spawn}});
   }
   if (options.json) print_json(answer);
-  else if (!options.quiet) fmt::print("{}", format_table(table));
+  else if (!options.quiet) print_text("{}", format_table(table));
   if (!options.svg_directory.empty()) {
     if (const auto saved = write_text(options.svg_directory + "/fork-cost.svg", draw(*rows));
         !saved) {

@@ -113,6 +113,8 @@ allows, which pages share a frame (/proc/PID/pagemap, /proc/kpagecount).
       --tolerant         accept its choices, also those of every run
       --unpinned         do not bind the processes to one processor; tolerant
       --disk=DIR         put half of the files on the filesystem of DIR
+      --bug=NAME         with a planted mistake in the simulator ('cowsim fuzz
+                         --bug=list'), to see that it is found
   -h, --help             show this and exit
 
 Where the kernel is free to choose (it may leave out a page around a fault,
@@ -132,6 +134,8 @@ step values, counts and sharing are compared with the simulator.
 Needs no privileges.
 
       --seeds=A..B  these seeds (1..100 unless given)
+      --bug=NAME    with a planted mistake in the simulator ('cowsim fuzz
+                    --bug=list'), to see that it is found
   -h, --help        show this and exit
 )";
 

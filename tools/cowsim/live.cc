@@ -8,6 +8,7 @@
 #include "lib/sim/runner.h"
 #include "lib/sim/session.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/commands.h"
 #include "tools/cowsim/live_machine.h"
 
@@ -129,15 +130,18 @@ Result<std::string> compare_live(const sim::MachineSettings& settings,
 
 }  // namespace
 
-ExitCode run_live(const SeedRange& seeds, const std::string& file) {
-  if (!file.empty()) {
-    return compare_file(file, [](const sim::Trace& trace) -> Result<std::string> {
+ExitCode run_live(const LiveOptions& options) {
+  if (!options.file.empty()) {
+    return compare_file(options.file, [&](sim::Trace trace) -> Result<std::string> {
+      trace.settings.bug = options.bug;
       const auto operations = sim::operations_of(trace);
       COWFS_TRY(expect_possible(trace.settings, operations));
       return compare_live(trace.settings, operations);
     });
   }
-  const sim::TraceWish wish = sim::live_wish();
+  const SeedRange& seeds = options.seeds;
+  sim::TraceWish wish = sim::live_wish();
+  wish.settings.bug = options.bug;
   std::uint64_t steps = 0;
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     auto operations = sim::generate(wish, seed);
@@ -153,7 +157,7 @@ ExitCode run_live(const SeedRange& seeds, const std::string& file) {
                         wish.settings, operations);
     return finish_output(kCowsim, ExitCode::kFailed);
   }
-  fmt::print("{} seeds, {} steps, all agree\n", seeds.last - seeds.first + 1, steps);
+  print_text("{} seeds, {} steps, all agree\n", seeds.last - seeds.first + 1, steps);
   return finish_output(kCowsim, ExitCode::kOk);
 }
 

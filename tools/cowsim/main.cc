@@ -7,8 +7,10 @@
 #include <cstring>
 #include <limits>
 
+#include "lib/base/process.h"
 #include "tools/common/command_line.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/commands.h"
 #include "tools/cowsim/demos.h"
 #include "tools/cowsim/help.h"
@@ -46,12 +48,28 @@ void add_output_flags(CLI::App& command, RunOptions& options) {
   command.add_flag("-q,--quiet", options.quiet)->disable_flag_override();
 }
 
+/// What a demo would not do: why; empty: nothing.
+std::string unsuited(const std::string& name, const CommandLine& line, bool most_given) {
+  const RunOptions& run = line.run;
+  const bool measures = name == "fork-cost";
+  if (measures && line.trace) return "fork-cost measures and has no trace: --trace does not go";
+  if (measures && !run.html_file.empty()) return "fork-cost has no steps: --html does not go";
+  if (!measures && most_given) return "--most belongs to fork-cost";
+  if (!line.trace) return {};
+  const char* strange = !run.svg_directory.empty() ? "--svg"
+                        : !run.html_file.empty()   ? "--html"
+                        : run.json                 ? "--json"
+                        : run.quiet                ? "--quiet"
+                                                   : nullptr;
+  return strange == nullptr ? "" : fmt::format("--trace runs nothing: {} does not go", strange);
+}
+
 ExitCode demo(const std::string& name, const CommandLine& line) {
   if (name == "fork-cost") return fork_cost(line.run, line.most);
   if (!line.trace) return run_demo(name, line.run);
   for (const Demo& one : demos()) {
     if (one.name != name) continue;
-    fmt::print("{}", one.trace);
+    print_text("{}", one.trace);
     return finish_output(kCowsim, ExitCode::kOk);
   }
   return run_demo(name, line.run);
@@ -101,7 +119,8 @@ int run(int argc, const char* const* argv) {
   add_picture_options(*show, line.run);
   add_output_flags(*show, line.run);
   show->add_flag("--trace", line.trace)->disable_flag_override();
-  show->add_option("--most", line.most)->check(CLI::Range(1U, kMostMebibytes));
+  const CLI::Option* most =
+      show->add_option("--most", line.most)->check(CLI::Range(1U, kMostMebibytes));
   CLI::App* ask = add_command(app, "quiz", kQuizHelp);
   ask->add_option("--seed", line.quiz_seed);
   ask->add_flag("--answers", line.answers)->disable_flag_override();
@@ -117,9 +136,11 @@ int run(int argc, const char* const* argv) {
   kernel->add_flag("--tolerant", line.oracle.tolerant)->disable_flag_override()->excludes(strict);
   kernel->add_flag("--unpinned", line.oracle.unpinned)->disable_flag_override();
   kernel->add_option("--disk", line.oracle.disk);
+  kernel->add_option("--bug", line.bug);
   CLI::App* own_faults = add_command(app, "live", kLiveHelp);
   const CLI::Option* live_path = own_faults->add_option("FILE");
   own_faults->add_option("--seeds", line.seeds);
+  own_faults->add_option("--bug", line.bug);
   CLI::App* on_files = add_command(app, "fs", kFsHelp);
   const CLI::Option* directory = on_files->add_option("DIR")->required();
   const CLI::Option* files_path = on_files->add_option("FILE");
@@ -134,17 +155,23 @@ int run(int argc, const char* const* argv) {
   if (*run) return to_int(run_file(text(run_path), line.run));
   line.run.words = true;
   if (*explain) return to_int(run_file(text(explain_path), line.run));
-  if (*show) return to_int(demo(text(demo_name), line));
+  if (*show) {
+    const std::string why = unsuited(text(demo_name), line, most->count() > 0);
+    return to_int(why.empty() ? demo(text(demo_name), line) : usage(why));
+  }
   if (*ask) return to_int(quiz(line));
   const auto seeds = seeds_of(line, *random     ? SeedRange{1, 1000}
                                     : *on_files ? SeedRange{1, 20}
                                                 : SeedRange{1, 100});
   if (!seeds) return to_int(usage("--seeds takes a seed or FIRST..LAST"));
   if (*random) return to_int(run_fuzz(*seeds, line.bug));
+  const auto bug = bug_named(line.bug);
+  if (!bug) return to_int(ExitCode::kUsage);
+  line.oracle.bug = *bug;
   line.oracle.seeds = line.files.seeds = *seeds;
   line.oracle.file = text(oracle_path);
   if (*kernel) return to_int(run_oracle(line.oracle));
-  if (*own_faults) return to_int(run_live(*seeds, text(live_path)));
+  if (*own_faults) return to_int(run_live({*seeds, text(live_path), *bug}));
   line.files.directory = text(directory);
   line.files.file = text(files_path);
   return to_int(run_files(line.files, line.oracle));
@@ -154,6 +181,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace cowfs
 
 int main(int argc, char** argv) {
+  cowfs::begin_process();
   if (argc > 1 && std::strcmp(argv[1], "--oracle-actor") == 0)
     return cowfs::oracle_actor(argc, argv);
   return cowfs::run(argc, argv);

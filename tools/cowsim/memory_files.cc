@@ -18,6 +18,12 @@ std::unexpected<Error> file_failure(const std::string& what) {
   return fail(ErrorCode::kIo, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
+/// Something has the name that a process's files or volume would get.
+std::unexpected<Error> in_the_way(const std::string& path, const std::string& remedy) {
+  return fail(ErrorCode::kIo,
+              fmt::format("{}: there already, of an earlier run perhaps: {}", path, remedy));
+}
+
 }  // namespace
 
 Result<void> MemoryFiles::open() {
@@ -124,8 +130,11 @@ Result<void> MemoryFiles::make_volume(const std::string& parent_path, const std:
   api::CreateVolume request;
   request.kind = raw(api::Kind::kFork);
   (void)api::set_name(request.name, "cowsim-" + name);
-  if (::ioctl(parent.get(), api::kIoctlCreateVolume, &request) != 0)
+  if (::ioctl(parent.get(), api::kIoctlCreateVolume, &request) != 0) {
+    if (errno == EEXIST)
+      return in_the_way(home(name), "delete that volume (cowsnap delete), or empty the mount");
     return file_failure("fork of a volume");
+  }
   return {};
 }
 
@@ -133,7 +142,8 @@ Result<void> MemoryFiles::start(const std::string& process) {
   if (by_volume()) {
     COWFS_TRY(make_volume(options_.directory, process));
   } else if (::mkdir(home(process).c_str(), 0700) != 0) {
-    return file_failure("mkdir");
+    if (errno == EEXIST) return in_the_way(home(process), "remove it, or name an empty directory");
+    return file_failure(home(process));
   }
   areas_[process];
   return {};
@@ -229,8 +239,11 @@ Result<void> MemoryFiles::restart(const std::string& command) {
   if (command.empty()) return {};
   root_.reset();
   since_checkpoint_ = 0;
-  const int code = std::system(command.c_str());
-  if (code != 0) return fail(ErrorCode::kIo, fmt::format("'{}' ended with {}", command, code));
+  const int status = std::system(command.c_str());
+  if (WIFSIGNALED(status))
+    return fail(ErrorCode::kIo, fmt::format("'{}' ended by signal {}", command, WTERMSIG(status)));
+  if (status != 0)
+    return fail(ErrorCode::kIo, fmt::format("'{}' ended with {}", command, WEXITSTATUS(status)));
   root_.reset(::open(options_.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) return file_failure(options_.directory);
   return {};

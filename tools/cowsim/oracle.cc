@@ -13,6 +13,7 @@
 #include "lib/sim/runner.h"
 #include "lib/sim/session.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/oracle_comparison.h"
 #include "tools/cowsim/systems.h"
 
@@ -64,7 +65,8 @@ ExitCode compare_seeds(const OracleOptions& options) {
   const sim::Profile profile =
       options.profile == "linux" ? sim::Profile::kLinux : sim::Profile::kTextbook;
   for (std::uint64_t seed = options.seeds.first; seed <= options.seeds.last; ++seed) {
-    const sim::TraceWish wish = sim::kernel_wish(profile, !options.disk.empty() && seed % 2 == 0);
+    sim::TraceWish wish = sim::kernel_wish(profile, !options.disk.empty() && seed % 2 == 0);
+    wish.settings.bug = options.bug;
     const auto operations = sim::generate(wish, seed);
     const auto verdict = compare_systems({&options}, wish.settings, operations);
     if (!verdict) {
@@ -77,7 +79,7 @@ ExitCode compare_seeds(const OracleOptions& options) {
     if (failed++ == 0)
       report_failure(options, seed, verdict->difference, wish.settings, operations);
   }
-  fmt::print("{} seeds, {} steps, {} seeds differ; {}\n",
+  print_text("{} seeds, {} steps, {} seeds differ; {}\n",
              options.seeds.last - options.seeds.first + 1, all.steps, failed,
              describe_choices(all));
   const bool too_many = too_many_adopted(all.adopted, all.steps);
@@ -133,12 +135,13 @@ ExitCode run_oracle(const OracleOptions& given) {
   OracleOptions options = given;
   if (const auto ready = prepare_oracle(options); !ready) return cannot(ready.error());
   if (options.file.empty()) {
-    fmt::print("compared: {}\n", describe(options));
+    print_text("compared: {}\n", describe(options));
     return compare_seeds(options);
   }
-  return compare_file(options.file, [&](const sim::Trace& trace) {
+  return compare_file(options.file, [&](sim::Trace trace) {
+    trace.settings.bug = options.bug;
     limit_to_values(options, trace);
-    fmt::print("compared: {}\n", describe(options));
+    print_text("compared: {}\n", describe(options));
     return compare_trace({&options}, trace);
   });
 }

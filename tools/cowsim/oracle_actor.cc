@@ -20,7 +20,7 @@
 namespace cowfs::oracle {
 namespace {
 
-constexpr std::size_t kStackSize = 64 * 1024;
+constexpr std::size_t kStackSize = std::size_t{64} << 10;
 
 // A signal handler has nothing but globals to reach its process. Each actor runs one access at a
 // time.

@@ -302,7 +302,7 @@ Result<Observation> Processes::make_child(const sim::Operation& op, const Actor&
     actors_[op.other].suspended_parent = op.process;
     return Observation{};
   }
-  COWFS_ASSIGN(const Observation seen, request(slot));
+  COWFS_ASSIGN(Observation seen, request(slot));
   COWFS_TRY(add_actor(op.other, number, slot.pid));
   return seen;
 }

@@ -4,6 +4,7 @@
 #include "lib/sim/random.h"
 #include "lib/sim/session.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/commands.h"
 #include "tools/cowsim/report.h"
 
@@ -31,11 +32,11 @@ class Exercise {
   }
 
   void print(std::uint64_t seed, bool answers) const {
-    fmt::print("Exercise {}. Pages are private and anonymous, all frames free at the start.\n\n",
+    print_text("Exercise {}. Pages are private and anonymous, all frames free at the start.\n\n",
                seed);
     for (const sim::Statement& statement : trace_.statements)
-      fmt::print("    {}\n", statement.text);
-    fmt::print("\n");
+      print_text("    {}\n", statement.text);
+    print_text("\n");
     sim::Session session(settings_);
     std::string reasons;
     for (const sim::Statement& statement : trace_.statements) {
@@ -43,7 +44,7 @@ class Exercise {
       reasons += step_in_words(statement, session.last());
     }
     print_questions(session.machine(), answers);
-    if (answers) fmt::print("\nStep by step:\n{}", reasons);
+    if (answers) print_text("\nStep by step:\n{}", reasons);
   }
 
  private:
@@ -74,8 +75,8 @@ class Exercise {
 
   void print_questions(const sim::Machine& machine, bool answers) const {
     const auto ask = [&](int number, const std::string& question, const std::string& answer) {
-      fmt::print("{}. {}\n", number, question);
-      if (answers) fmt::print("   => {}\n", answer);
+      print_text("{}. {}\n", number, question);
+      if (answers) print_text("   => {}\n", answer);
     };
     const auto page = random_page_;
     const auto bytes = machine.peek("p1", "A", page);

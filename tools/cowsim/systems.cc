@@ -9,6 +9,7 @@
 #include "lib/sim/runner.h"
 #include "lib/sim/session.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsim/file_comparison.h"
 
 namespace cowfs {
@@ -190,7 +191,7 @@ Result<std::string> compare_trace(const Systems& systems, const sim::Trace& trac
                compare_systems(systems, trace.settings,
                                systems.kernel == nullptr ? sim::operations_of(trace)
                                                          : operations_on_kernel(trace)));
-  if (verdict.adopted.total() > 0) fmt::print("{}\n", describe_choices(verdict));
+  if (verdict.adopted.total() > 0) print_text("{}\n", describe_choices(verdict));
   return verdict.difference;
 }
 

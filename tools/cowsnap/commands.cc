@@ -6,6 +6,7 @@
 
 #include "tools/common/json.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/cowsnap/mount.h"
 #include "tools/cowsnap/report.h"
 #include "tools/cowsnap/volume_name.h"
@@ -70,7 +71,7 @@ ExitCode list_volumes(const std::string& path, Output output) {
     for (const auto& volume : *volumes) answer["volumes"].push_back(volume_json(volume, *volumes));
     print_json(answer);
   } else {
-    fmt::print("{}", volume_table(*volumes));
+    print_text("{}", volume_table(*volumes));
   }
   return finish_output(kCowsnap, ExitCode::kOk);
 }

@@ -2,6 +2,7 @@
 // commands.h.
 #include <CLI/CLI.hpp>
 
+#include "lib/base/process.h"
 #include "tools/common/command_line.h"
 #include "tools/cowsnap/commands.h"
 #include "tools/cowsnap/help.h"
@@ -78,4 +79,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace cowfs
 
-int main(int argc, char** argv) { return cowfs::run(argc, argv); }
+int main(int argc, char** argv) {
+  cowfs::begin_process();
+  return cowfs::run(argc, argv);
+}

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "tools/common/json.h"
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 
 namespace cowfs {
@@ -69,7 +70,7 @@ nlohmann::ordered_json volume_json(const api::VolumeRecord& volume,
 }
 
 void print_name(std::string_view name) {
-  fmt::print("{}\n", ::isatty(STDOUT_FILENO) != 0 ? escape_controls(name) : std::string(name));
+  print_text("{}\n", ::isatty(STDOUT_FILENO) != 0 ? escape_controls(name) : std::string(name));
 }
 
 }  // namespace cowfs

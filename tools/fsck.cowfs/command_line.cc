@@ -1,11 +1,14 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "tools/common/command_line.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/fsck.cowfs/fsck_options.h"
 #include "tools/fsck.cowfs/help.h"
 
@@ -17,26 +20,56 @@ bool is_number(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// "-C", "-C 3" and "-C3", as fsck(8) hands them on, in the one form that is parsed: --progress=3.
+/// A value of -C in the next word: a number, or what is meant to be one.
+bool is_descriptor(std::string_view text) {
+  return is_number(text.starts_with('-') ? text.substr(1) : text);
+}
+
+/// "-C", "-C 3", "-C3" and "-nC3", as fsck(8) hands them on, in the one form that is parsed:
+/// --progress=3.
 std::vector<std::string> with_plain_progress(int argc, const char* const* argv) {
-  std::vector<std::string> words(argv, argv + argc);
-  for (std::size_t i = 1; i < words.size() && words[i] != "--"; ++i) {
-    std::string& word = words[i];
-    if (word.starts_with("-C") && is_number(word.substr(2))) {
-      word = "--progress=" + word.substr(2);
-    } else if (word == "-C" || word == "--progress") {
-      const bool follows = i + 1 < words.size() && is_number(words[i + 1]);
-      word = "--progress=" + (follows ? words[i + 1] : "0");
-      if (follows) words.erase(words.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  constexpr std::string_view kLetters = "npayfvhV";
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) {
+    std::string word = argv[i];
+    if (i > 0 && word == "--") {
+      words.insert(words.end(), argv + i, argv + argc);
+      break;
     }
+    const std::size_t at = word == "--progress" ? word.size() : word.find('C');
+    const bool is_cluster = i > 0 && word.starts_with('-') && at != std::string::npos &&
+                            word.find_first_not_of(kLetters, 1) == at;
+    if (!is_cluster && word != "--progress") {
+      words.push_back(std::move(word));
+      continue;
+    }
+    std::string value = is_cluster ? word.substr(at + 1) : std::string();
+    if (value.empty()) value = i + 1 < argc && is_descriptor(argv[i + 1]) ? argv[++i] : "0";
+    if (is_cluster && at > 1) words.push_back(word.substr(0, at));
+    words.push_back("--progress=" + value);
   }
   return words;
 }
 
-FsckExit usage(const char* why) {
+FsckExit usage(const std::string& why) {
   print_error(kFsck, why);
-  fmt::print(stderr, "Try '{} --help'.\n", kFsck);
+  print_text(stderr, "Try '{} --help'.\n", kFsck);
   return FsckExit::kUsage;
+}
+
+/// The descriptor that -C names. It must be open now: later that number would be a file of the
+/// store. Nothing: it makes no sense, which was said.
+std::optional<int> descriptor_of(const std::string& text) {
+  if (!is_number(text)) {
+    usage(fmt::format("-C {}: a descriptor is a number from 0 to 999999", text));
+    return std::nullopt;
+  }
+  const int fd = std::stoi(text);
+  const int flags = ::fcntl(fd, F_GETFL);
+  const bool writable = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+  if (fd == 0 || writable) return fd;
+  usage(fmt::format("-C {}: the descriptor is not open{}", text, flags < 0 ? "" : " for writing"));
+  return std::nullopt;
 }
 
 FsckExit exit_of(ExitCode code) {
@@ -57,7 +90,7 @@ std::variant<FsckCommand, FsckExit> parse_fsck(int argc, const char* const* argv
   bool check_only = false;
   bool safe = false;
   bool all = false;
-  int progress_fd = -1;
+  std::string progress;
   app.add_flag("-n", check_only)->disable_flag_override();
   app.add_flag("-p,-a", safe)->disable_flag_override();
   app.add_flag("-y", all)->disable_flag_override();
@@ -65,11 +98,12 @@ std::variant<FsckCommand, FsckExit> parse_fsck(int argc, const char* const* argv
   app.add_flag("--scrub", command.scrub)->disable_flag_override();
   app.add_flag("-v,--verbose", command.verbose)->disable_flag_override();
   app.add_flag("--json", command.json)->disable_flag_override();
-  app.add_option("--progress", progress_fd);
+  app.add_option("--progress", progress);
   const CLI::Option* store = app.add_option("STORE")->required();
 
   const std::vector<std::string> words = with_plain_progress(argc, argv);
   std::vector<const char*> plain;
+  plain.reserve(words.size());
   for (const std::string& word : words) plain.push_back(word.c_str());
   if (const auto code = parse(app, static_cast<int>(plain.size()), plain.data()))
     return exit_of(*code);
@@ -78,7 +112,10 @@ std::variant<FsckCommand, FsckExit> parse_fsck(int argc, const char* const* argv
   if (check_only) command.mode = FsckMode::kCheckOnly;
   if (safe) command.mode = FsckMode::kSafe;
   if (all) command.mode = FsckMode::kAll;
-  if (progress_fd >= 0) command.progress_fd = progress_fd;
+  if (!progress.empty()) {
+    command.progress_fd = descriptor_of(progress);
+    if (!command.progress_fd) return FsckExit::kUsage;
+  }
   return command;
 }
 

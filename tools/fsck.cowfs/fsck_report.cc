@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/json.h"
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 
 namespace cowfs {
@@ -39,9 +40,9 @@ std::string_view state_of(const FsckAnswer& answer) {
 void print_list(const ProblemList& problems, bool notes, Severity at_least) {
   for (const Problem& problem : problems.kept()) {
     if (problem.severity == Severity::kNote ? !notes : problem.severity < at_least) continue;
-    fmt::print("{}{}\n", place_of(problem), escape_controls(problem.text));
+    print_text("{}{}\n", place_of(problem), escape_controls(problem.text));
   }
-  if (problems.dropped() > 0) fmt::print("and {} problems more\n", problems.dropped());
+  if (problems.dropped() > 0) print_text("and {} problems more\n", problems.dropped());
 }
 
 nlohmann::ordered_json json_of(const ProblemList& problems) {
@@ -69,7 +70,7 @@ void print_mended(const FsckCommand& command, const FsckAnswer& answer) {
   // What is lost was told before.
   if (command.verbose) print_list(answer.mended, true, Severity::kSafe);
   if (!answer.after.problems.clean()) {
-    fmt::print("left after the repair:\n");
+    print_text("left after the repair:\n");
     print_list(answer.after.problems, false, Severity::kSafe);
   }
 }
@@ -77,7 +78,7 @@ void print_mended(const FsckCommand& command, const FsckAnswer& answer) {
 void print_summary(const FsckCommand& command, const FsckAnswer& answer) {
   const std::string store = escape_controls(command.store);
   if (answer.skipped) {
-    fmt::print("{}: clean, {} blocks in use (as the superblock says; -f looks at all)\n", store,
+    print_text("{}: clean, {} blocks in use (as the superblock says; -f looks at all)\n", store,
                answer.found.live_blocks);
     return;
   }
@@ -85,18 +86,18 @@ void print_summary(const FsckCommand& command, const FsckAnswer& answer) {
   const std::string looked_at = fmt::format("{} volumes, {} inodes, {} blocks in use", last.volumes,
                                             last.inodes, last.live_blocks);
   if (command.verbose) {
-    fmt::print("{}: {} tree nodes, {} records in the journal beyond the checkpoint\n", store,
+    print_text("{}: {} tree nodes, {} records in the journal beyond the checkpoint\n", store,
                last.nodes, answer.found.journal_records);
-    if (command.scrub) fmt::print("{}: {} blocks of data read\n", store, last.scrubbed_blocks);
+    if (command.scrub) print_text("{}: {} blocks of data read\n", store, last.scrubbed_blocks);
   }
   const std::uint64_t problems = answer.found.problems.count();
   switch (answer.exit) {
-    case FsckExit::kClean: fmt::print("{}: clean, {}\n", store, looked_at); break;
+    case FsckExit::kClean: print_text("{}: clean, {}\n", store, looked_at); break;
     case FsckExit::kCorrected:
-      fmt::print("{}: repaired, {}; {} problems were found\n", store, looked_at, problems);
+      print_text("{}: repaired, {}; {} problems were found\n", store, looked_at, problems);
       break;
     default:
-      fmt::print("{}: damaged, {}; {} problems are left\n", store, looked_at,
+      print_text("{}: damaged, {}; {} problems are left\n", store, looked_at,
                  last.problems.count() + answer.found.damaged_data.count());
       break;
   }

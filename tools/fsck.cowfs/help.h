@@ -18,7 +18,8 @@ data, too.
   -f, --force      check a store that was unmounted, too
       --scrub      read all file data and hold it against its checksums
   -C, --progress [FD]
-                   show a bar; with FD above 0: lines "STAGE DONE TOTAL" there
+                   show a bar; with FD above 0, an open descriptor: lines
+                   "STAGE DONE TOTAL" there
   -v, --verbose    say what was looked at
       --json       print the answer as JSON
   -h, --help       show this and exit

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 
 namespace cowfs {
@@ -24,7 +25,8 @@ FsckProgress::~FsckProgress() { clear(); }
 void FsckProgress::tell(std::string_view stage, std::uint64_t done, std::uint64_t total) {
   if (!fd_ || (fd_ == 0 && !bar_)) return;
   const auto now = std::chrono::steady_clock::now();
-  if (stage == stage_ && now - last_ < kBetween) return;
+  const bool ended = total > 0 && done == total;
+  if (stage == stage_ && !ended && now - last_ < kBetween) return;
   last_ = now;
   stage_ = stage;
   if (bar_) return draw(stage, done, total);
@@ -42,14 +44,14 @@ void FsckProgress::draw(std::string_view stage, std::uint64_t done, std::uint64_
     line +=
         fmt::format("|{:<{}}| {:3}%", std::string(columns, '='), kBarColumns, 100 * part / total);
   }
-  fmt::print("{}", line);
+  print_text("{}", line);
   drawn_ = line.size();
   std::fflush(stdout);
 }
 
 void FsckProgress::clear() {
   if (drawn_ == 0) return;
-  fmt::print("\r{}\r", std::string(drawn_, ' '));
+  print_text("\r{}\r", std::string(drawn_, ' '));
   drawn_ = 0;
   std::fflush(stdout);
 }

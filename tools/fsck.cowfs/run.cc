@@ -8,6 +8,7 @@
 
 #include "lib/storage/host_storage.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/fsck.cowfs/fsck_report.h"
 #include "tools/fsck.cowfs/mounted_store.h"
 #include "tools/fsck.cowfs/progress.h"
@@ -25,7 +26,7 @@ bool is_yes(int answer) { return answer == 'y' || answer == 'Y'; }
 /// Asks on the terminal; no, where there is none.
 bool agreed(std::uint64_t problems) {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1) return false;
-  fmt::print("{} problems. Repair them? [y/N] ", problems);
+  print_text("{} problems. Repair them? [y/N] ", problems);
   std::fflush(stdout);
   return is_yes(std::getchar());
 }

@@ -4,9 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "lib/base/process.h"
 #include "tools/common/command_line.h"
 #include "tools/common/json.h"
 #include "tools/common/message.h"
+#include "tools/common/print_text.h"
 #include "tools/common/text.h"
 #include "tools/mkfs.cowfs/help.h"
 #include "tools/mkfs.cowfs/new_store.h"
@@ -24,7 +26,7 @@ std::string hex_id(std::string_view id) {
 
 void print_answer(const std::string& path, const std::string& id, bool json) {
   if (!json) {
-    fmt::print("{}: new store {}, volume main\n", escape_controls(path), hex_id(id));
+    print_text("{}: new store {}, volume main\n", escape_controls(path), hex_id(id));
     return;
   }
   auto answer = json_answer(kTool, "mkfs");
@@ -62,4 +64,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace cowfs
 
-int main(int argc, char** argv) { return cowfs::run(argc, argv); }
+int main(int argc, char** argv) {
+  cowfs::begin_process();
+  return cowfs::run(argc, argv);
+}
