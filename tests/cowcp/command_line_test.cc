@@ -40,6 +40,27 @@ TEST(CommandLine, OptionalValuesComeAfterAnEqualsSignOnly) {
   EXPECT_EQ(parsed.line.operands, (std::vector<std::string>{"a", "b"}));
 }
 
+TEST(CommandLine, AnEmptyValueTakesNoOperand) {
+  const Parsed parsed = parse({"--suffix=", "--backup=", "a", "b"});
+  EXPECT_EQ(parsed.line.options.backup_suffix, "~");
+  EXPECT_EQ(parsed.line.options.backup, Backup::kExisting);
+  EXPECT_EQ(parsed.line.operands, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(CommandLine, AMethodThatContradictsWhatIsAskedForIsRefused) {
+  for (const char* method : {"--method=copy-range", "--method=mmap", "--method=read-write"}) {
+    EXPECT_EQ(parse({"--reflink=always", method, "a", "b"}).exit_code, 1) << method;
+    EXPECT_FALSE(parse({"--reflink=never", method, "a", "b"}).exit_code) << method;
+    EXPECT_FALSE(parse({"--sparse=always", method, "a", "b"}).exit_code) << method;
+  }
+  for (const char* method : {"--method=clone", "--method=clone-tree"}) {
+    EXPECT_EQ(parse({"--reflink=never", method, "a", "b"}).exit_code, 1) << method;
+    EXPECT_FALSE(parse({"--reflink=always", method, "a", "b"}).exit_code) << method;
+  }
+  EXPECT_EQ(parse({"--sparse=never", "--method=clone", "a", "b"}).exit_code, 1);
+  EXPECT_FALSE(parse({"--reflink=always", "--method=auto", "a", "b"}).exit_code);
+}
+
 TEST(CommandLine, BackupsWithoutAWordLeaveAnEarlierWord) {
   EXPECT_EQ(options({"--backup=none", "-S.x", "a", "b"}).backup, Backup::kNone);
   EXPECT_EQ(options({"--backup=simple", "-b", "a", "b"}).backup, Backup::kSimple);
@@ -68,6 +89,11 @@ TEST(CommandLine, NonsenseIsRefused) {
   for (const char* word : {"-Q", "--nonsense", "--sparse=x", "--preserve=y", "--method=x", "-j0",
                            "-j-1", "-jx", "-S"}) {
     EXPECT_EQ(parse({"a", "b", word}).exit_code, 1) << word;
+  }
+  for (const char* word :
+       {"--preserve=", "--no-preserve=", "--sparse=", "--reflink=", "--progress=", "--update=",
+        "--update=none", "--help=x", "--preserve=mode,", "-j99999", "-j65"}) {
+    EXPECT_EQ(parse({word, "a", "b"}).exit_code, 1) << word;
   }
   EXPECT_EQ(parse({"-l", "-s", "a", "b"}).exit_code, 1);
   EXPECT_EQ(parse({"-b", "-n", "a", "b"}).exit_code, 1);

@@ -1,9 +1,9 @@
 #include "tests/crash/reference.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
-
 #include <algorithm>
+
+#include "lib/base/xxh3.h"
 
 namespace cowfs {
 namespace {

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "tests/support/temp_dir.h"
+
 namespace cowfs {
 namespace {
 
@@ -38,6 +42,19 @@ TEST(MountTable, StoresThatAreMountedAreKnownBySource) {
   EXPECT_TRUE(is_mounted_from(kTable, "/srv/first store"));
   EXPECT_FALSE(is_mounted_from(kTable, "/srv/third"));
   EXPECT_FALSE(is_mounted_from(kTable, "/dev/sda1"));  // not a cowfs
+}
+
+TEST(MountTable, LinksToMountPointsAreFollowed) {
+  const TempDir folder;
+  const std::filesystem::path at = std::filesystem::canonical(folder.path());
+  std::filesystem::create_directory(at / "mount");
+  std::filesystem::create_symlink("mount", at / "link");
+  std::filesystem::create_symlink(at / "link", at / "again");
+  std::filesystem::create_symlink("b", at / "a");
+  std::filesystem::create_symlink("a", at / "b");
+  for (const char* name : {"mount", "link", "link/", "again"})
+    EXPECT_EQ(path_of_mountpoint((at / name).string()).value(), at / "mount") << name;
+  EXPECT_FALSE(path_of_mountpoint((at / "a").string()));
 }
 
 TEST(MountTable, PathsOfMountPointsAreAbsolute) {

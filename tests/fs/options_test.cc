@@ -72,6 +72,19 @@ TEST(CommandLine, WhatIsMissingOrUnknownIsRefused) {
   EXPECT_THAT(refused({"cowfs", "--create", "/store", "/mnt", "-o", "ro"}), HasSubstr("ro"));
 }
 
+TEST(CommandLine, WhatWouldBeIgnoredIsRefused) {
+  for (const Line& line :
+       {Line{"cowfs", "-l", "/mnt"}, Line{"cowfs", "--force", "/mnt"},
+        Line{"cowfs", "-l", "/store", "/mnt"}, Line{"cowfs", "--unmount", "--create", "/mnt"},
+        Line{"cowfs", "--unmount", "/mnt", "-o", "ro"}, Line{"cowfs", "--unmount", "-f", "/mnt"},
+        Line{"cowfs", "--unmount", "-d", "/mnt"},
+        Line{"cowfs", "--unmount", "--log", "/log", "/mnt"}}) {
+    EXPECT_THAT(refused(line), HasSubstr("--unmount"));
+  }
+  EXPECT_TRUE(parsed({"cowfs", "--unmount", "-l", "--force", "/mnt"}).lazy);
+  EXPECT_THAT(refused({"cowfs", "--log", "", "/store", "/mnt"}), HasSubstr("--log needs a file"));
+}
+
 TEST(CommandLine, HelpAndVersionAreSaid) {
   const Options help = parsed({"cowfs", "--help"});
   EXPECT_EQ(help.action, Action::kSay);
@@ -120,6 +133,33 @@ TEST(MountOptions, AreSplitAtCommasThatHaveNoBackslash) {
 TEST(MountOptions, EscapingAndSplittingGiveTheWordBack) {
   const std::string word = "fsname=/a,b\\c,,";
   EXPECT_THAT(split_mount_options(escape_mount_option(word)), ElementsAre(word));
+}
+
+TEST(MountOptions, ThatNeedAValueSaySo) {
+  Options options;
+  for (const std::string key : {"volume", "commit", "journal", "cache", "loglevel", "log", "fsname",
+                                "subtype", "context"}) {
+    for (const std::string& word : {key, key + "="}) {
+      const Result<void> applied = apply_mount_option(options, word);
+      ASSERT_FALSE(applied) << word;
+      EXPECT_EQ(applied.error().code, ErrorCode::kInvalidArgument) << word;
+      EXPECT_THAT(applied.error().text, HasSubstr(key + ": needs a value")) << word;
+    }
+  }
+  for (const char* word : {"ro=1", "nosnapdir=yes", "allow_other=1"}) {
+    const Result<void> applied = apply_mount_option(options, word);
+    ASSERT_FALSE(applied) << word;
+    EXPECT_THAT(applied.error().text, HasSubstr("takes no value")) << word;
+  }
+}
+
+TEST(MountOptions, TheLastOfTwoThatContradictCounts) {
+  Options options;
+  EXPECT_TRUE(apply_mount_options(options, "ro,rw,snapdir,nosnapdir,commit=3,commit=7", false));
+  EXPECT_FALSE(options.read_only || options.snapshot_directories);
+  EXPECT_EQ(options.commit_interval, std::chrono::seconds(7));
+  EXPECT_TRUE(apply_mount_options(options, "rw,ro", false));
+  EXPECT_TRUE(options.read_only);
 }
 
 TEST(MountOptions, NumbersHaveLimits) {

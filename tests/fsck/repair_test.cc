@@ -35,6 +35,24 @@ TEST(Repair, LeavesAWholeStoreAsItIs) {
   }
 }
 
+// Whichever it is: one that takes no more blocks, an open pack, a file's own.
+TEST(Repair, AMissingObjectCostsItsDataAndIsMendedAtOnce) {
+  for (const Ending ending : {Ending::kClosed, Ending::kKilled}) {
+    TestStore store = make_test_store(ending);
+    const auto objects = store.storage->list(ArrayKind::kObject);
+    ASSERT_THAT(objects, IsOk());
+    for (const std::uint64_t object : *objects) {
+      SCOPED_TRACE("object " + std::to_string(object));
+      TestStore hit{copy_of(*store.storage), store.contents};
+      ASSERT_THAT(hit.storage->remove({ArrayKind::kObject, object}), IsOk());
+      Outcome outcome;
+      mend(*hit.storage, outcome);
+      if (HasFatalFailure()) return;
+      ASSERT_FALSE(outcome.given_up) << text_of(outcome.found);
+    }
+  }
+}
+
 class RandomDamage : public testing::TestWithParam<Ending> {};
 
 TEST_P(RandomDamage, OfNodesCostsOnlyWhatIsReported) {

@@ -1,11 +1,10 @@
 #include "tests/fuzz/changed_store.h"
 
-#include <xxhash.h>
-
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "lib/base/xxh3.h"
 #include "lib/journal/record.h"
 #include "lib/store/superblock.h"
 #include "lib/tree/node.h"

@@ -1,12 +1,11 @@
 // Any bytes as a superblock: an error, or values that encode to a superblock that says the same.
 //
 // The checksum is set right first, so that what is behind it is tried.
-#include <xxhash.h>
-
 #include <cstring>
 #include <string>
 
 #include "lib/base/check.h"
+#include "lib/base/xxh3.h"
 #include "lib/store/superblock.h"
 #include "tests/fuzz/target.h"
 

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "lib/journal/journal_reader.h"
 #include "lib/storage/memory_storage.h"
@@ -136,7 +138,9 @@ TEST_F(JournalTest, ADurableRecordThatCannotBeReadIsDamage) {
   const auto all = bodies(30);
   for (int i = 0; i < 20; ++i) append(*journal, all[i]);
   ASSERT_THAT(journal->sync(), IsOk());
-  for (int i = 20; i < 30; ++i) append(*journal, all[i]);
+  for (int i = 20; i < 25; ++i) append(*journal, all[i]);
+  const JournalPosition middle = journal->position();
+  for (int i = 25; i < 30; ++i) append(*journal, all[i]);
   std::byte byte{0x5a};
   for (const std::uint64_t segment : {0, 1}) {
     auto image = storage_.kill_image();
@@ -144,6 +148,12 @@ TEST_F(JournalTest, ADurableRecordThatCannotBeReadIsDamage) {
     EXPECT_THAT(JournalReader::open(*image, store_id(), kNew), FailsWith(ErrorCode::kCorrupted))
         << segment;
   }
+  // While the session goes on, records that follow are enough to know.
+  auto going_on = storage_.kill_image();
+  ASSERT_THAT(
+      going_on->write({ArrayKind::kJournal, middle.segment}, middle.offset + 40, Bytes(&byte, 1)),
+      IsOk());
+  EXPECT_THAT(JournalReader::open(*going_on, store_id(), kNew), FailsWith(ErrorCode::kCorrupted));
   // In a record that nothing knows to be durable it is a torn tail.
   auto image = storage_.kill_image();
   const JournalPosition end = journal->position();
@@ -215,6 +225,27 @@ TEST_F(JournalTest, IsBoundedAndLeavesRoomForWhatFreesSpace) {
   EXPECT_EQ(read(storage_, kNew).size(), static_cast<std::size_t>(count));
   journal->release_before(journal->position().sequence);
   EXPECT_THAT(journal->append({RecordType::kTransaction, Generation{1}, 0, body}), IsOk());
+}
+
+TEST_F(JournalTest, WhoWaitedForASyncThatCoversHisRecordsNeedsNoneOfHisOwn) {
+  BlockingStorage blocking(storage_);
+  auto journal = begin(blocking, kNew);
+  append(*journal, "one");
+  storage_.start_recording();
+  auto gate = blocking.block_next(calls_of(StorageCallKind::kSync, ArrayKind::kJournal));
+  {
+    std::vector<std::jthread> syncing;
+    syncing.emplace_back([&] { EXPECT_THAT(journal->sync_to(journal->last()), IsOk()); });
+    ASSERT_TRUE(gate->wait_until_blocked());
+    for (int i = 0; i < 4; ++i)
+      syncing.emplace_back([&] { EXPECT_THAT(journal->sync_to(journal->last()), IsOk()); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until they wait
+    gate->release();
+  }
+  std::size_t names = 0;
+  for (std::size_t i = 0; i < storage_.call_count(); ++i)
+    names += storage_.call(i).kind == StorageCallKind::kSyncNames ? 1 : 0;
+  EXPECT_EQ(names, 1u);
 }
 
 TEST_F(JournalTest, AFailedWriteLeavesNothingBehind) {

@@ -39,6 +39,19 @@ promise_clones_share_blocks_as_forks_share_frames() {
   unmount
 }
 
+promise_what_is_in_the_way_is_named() {
+  need_cowsim
+  mount_fresh
+  mkdir "$MNT/sim"
+  echo mine >"$MNT/sim/p1"
+  refused "$MNT/sim/p1: there already, .*: remove it, or name an empty directory" "$COWSIM" fs --seeds=1..3 "$MNT/sim"
+  same mine "$(cat "$MNT/sim/p1")" "the file in the way"
+  mkdir "$MNT/.cowfs/cowsim-p1"
+  refused "$MNT/.cowfs/cowsim-p1: there already, .*cowsnap delete" "$COWSIM" fs --seeds=1..3 --fork=volume "$MNT"
+  "$COWSNAP" delete "$MNT" cowsim-p1
+  unmount
+}
+
 promise_forked_volumes_share_blocks_as_forks_share_frames() {
   need_cowsim
   mount_fresh

@@ -69,4 +69,32 @@ promise_page_faults_of_its_own_agree_without_privileges() {
   has "$said" 'all agree' "verdict"
 }
 
+# Both comparisons can fail for such a user: by a mistake in the simulator, and by a trace that expects what is not so.
+promise_differences_are_found_without_privileges() {
+  local said code=0
+  need_users
+  said=$(as 61001 "$COWSIM" oracle --bug=forget-parent-protect --seeds=1..20) || code=$?
+  same 1 "$code" "exit code of an oracle that must find a mistake"
+  has "$said" "$VALUES_ONLY" "what was compared"
+  has "$said" '[1-9][0-9]* seeds differ' "verdict"
+  exit_code 1 as 61001 "$COWSIM" live --bug=forget-parent-protect --seeds=1..20
+  cat >wrong.trace <<'END'
+machine frames=64 swap=0 profile=linux
+proc p
+p map A anon private 1
+p write A.0 'a'
+p fork q
+p write A.0 'b'
+q read A.0
+expect value 'b'
+END
+  sed 's/profile=linux/profile=textbook/' wrong.trace >textbook.trace
+  refused "wrong.trace:8:1: 'expect value 'b'' does not hold" as 61001 "$COWSIM" oracle wrong.trace
+  exit_code 1 as 61001 "$COWSIM" oracle wrong.trace
+  refused "textbook.trace:8:1: 'expect value 'b'' does not hold" as 61001 "$COWSIM" live textbook.trace
+  exit_code 1 as 61001 "$COWSIM" live textbook.trace
+  refused "the kernel reads 'a.*', the simulator 'b" as 61001 "$COWSIM" oracle --bug=forget-parent-protect wrong.trace
+  exit_code 1 as 61001 "$COWSIM" oracle --bug=forget-parent-protect wrong.trace
+}
+
 run_promises "$@"

@@ -171,12 +171,12 @@ promise_snapshots_at_once_all_hold_what_mappings_hold() {
   exec 9>hold 8<ready
   for i in 1 2 3 4; do read -r _ <&8; done
   local takers=()
-  for j in $(seq 14); do
+  for j in $(seq 40); do
     "$COWSNAP" create "$MNT" "s$j" >/dev/null &
     takers+=($!)
   done
   for pid in "${takers[@]}"; do wait "$pid"; done
-  for j in $(seq 14); do
+  for j in $(seq 40); do
     for i in 1 2 3 4; do "$(program dirty_mapping)" check "$MNT/.cowfs/s$j/mapped.$i" $((8 << 20)) "$i"; done
   done
   exec 9>&- 8<&-

@@ -4,12 +4,12 @@
 . "$TEST_DIR/workloads.sh"
 
 take_cuts() {  # take_cuts COUNT DIR: exact_cut under COUNT snapshots, each checked at once and again at the end
-  local count=$1 dir=$2 writers i
+  local count=$1 dir=$2 writers i last
   "$(program exact_cut)" write "$dir" "$T/shared" 4 &
   writers=$!
   snapshot_script "$T/take"
   while [ ! -s "$T/shared" ]; do sleep 0.01; done
-  until [ -e "$dir/3/last" ]; do sleep 0.01; done
+  for last in "$dir"/{0,1,2,3}/last; do eventually 60 "$last" [ -e "$last" ]; done
   for i in $(seq "$count"); do
     "$(program exact_cut)" take "$T/shared" "$T/take c$i" "$T/c$i"
     "$(program exact_cut)" check "$(volume "c$i")/${dir#"$MNT"}" "$T/c$i" || fail "snapshot $i of $count"

@@ -54,6 +54,32 @@ promise_mkfs_refuses_a_directory_that_is_not_empty() {
   exit_code 0 "$MKFS" --version
 }
 
+promise_a_new_store_takes_16_mib_and_24_in_use() {
+  only_cowfs
+  mount_fresh
+  unmount
+  make_store new
+  at_most 16500 "$(du -sk new | cut -f1)" "KiB of a new store"
+  at_most 16500 "$(du -sk --apparent-size new | cut -f1)" "KiB of a new store, by its sizes"
+  mount_again
+  echo hello >"$MNT/file"
+  mkdir "$MNT/.cowfs/s"
+  "$COWSNAP" sync "$MNT"
+  at_most 25000 "$(du -sk --apparent-size "$STORE" | cut -f1)" "KiB of a store in use, by its sizes"
+  unmount
+}
+
+promise_what_a_mount_point_holds_is_covered() {
+  only_cowfs
+  need_cowfs
+  make_store
+  echo below >"$MNT/below"
+  start_cowfs "$STORE" "$MNT"
+  absent "$MNT/below"
+  stop_cowfs "$MNT"
+  same below "$(cat "$MNT/below")" "what the mount covered"
+}
+
 promise_cowfs_returns_when_the_mount_is_ready() {
   only_cowfs
   need_cowfs
@@ -138,7 +164,8 @@ promise_one_damaged_superblock_slot_does_no_harm() {
     size=$(stat -c %s "$file")
     for half in 0 1; do
       head -c $((size / 2)) /dev/urandom | dd of="$file" bs=1 seek=$((half * (size / 2))) conv=notrunc status=none
-      if "$COWFS" "$STORE" "$MNT" 2>refusal; then
+      if "$COWFS" "$STORE" "$MNT" 2>words; then
+        has "$(<words)" 'one of the two slots of the superblock cannot be read' "the daemon's words"
         digest "$MNT" >after.digest
         "$COWFS" --unmount "$MNT"
         if cmp -s before.digest after.digest; then kept=$((kept + 1)); fi
@@ -148,6 +175,41 @@ promise_one_damaged_superblock_slot_does_no_harm() {
     done
   done
   at_least 1 "$kept" "slots without which the store still opens"
+}
+
+# Else the lowest numbers go to files of the store, and what is logged on stderr goes into one of them.
+promise_closed_standard_descriptors_are_no_files_of_the_store() {
+  local fd closed
+  only_cowfs
+  for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+    rm -rf "$STORE"
+    eval "\"\$MKFS\" -q \"\$STORE\" $closed"
+    eval "\"\$COWFS\" \"\$STORE\" \"\$MNT\" -f >out 2>err $closed &"
+    DAEMON=$!
+    eventually 20 "a mount with $closed" mounted "$MNT"
+    echo text >"$MNT/f"
+    for fd in 0 1 2; do
+      has_not "$(readlink "/proc/$DAEMON/fd/$fd")" '/store' "descriptor $fd with $closed"
+    done
+    kill_cowfs
+    "$(program fsck.cowfs)" -nf "$STORE" >checked || fail "with $closed: $(<checked)"
+  done
+}
+
+promise_a_limit_of_file_sizes_is_an_error_and_kills_nobody() {
+  only_cowfs
+  make_store
+  (ulimit -f 30000 && exec "$COWFS" "$STORE" "$MNT" -f >>"$T/daemon.log" 2>&1) &
+  DAEMON=$!
+  eventually 20 "a mount" mounted "$MNT"
+  echo before >"$MNT/before"
+  refused 'File too large' dd if=/dev/zero of="$MNT/f" bs=1M count=100
+  rm "$MNT/f"
+  echo after >"$MNT/after"
+  stop_cowfs "$MNT"
+  start_cowfs "$STORE" "$MNT"
+  same 'before after' "$(cat "$MNT/before" "$MNT/after" | xargs)" "what was written beside it"
+  refused 'File too large' bash -c 'ulimit -f 1000 && exec "$1" "$2"' _ "$MKFS" "$T/limited"
 }
 
 promise_files_of_the_store_that_went_are_reported_not_invented() {
@@ -189,7 +251,7 @@ promise_unknown_options_are_refused() {
   only_cowfs
   need_cowfs
   make_store
-  for option in frobnicate cache=none volume= commit=-1 "ro,frobnicate" cache=99999999999999999999; do
+  for option in frobnicate cache=none volume= commit=-1 "ro,frobnicate" cache=99999999999999999999 log= commit ro=1; do
     refused 'cowfs: ' "$COWFS" "$STORE" "$MNT" -o "$option"
   done
   refused 'cowfs: ' "$COWFS" "$STORE" "$MNT" --frobnicate
@@ -334,6 +396,26 @@ promise_unmount_waits_until_the_store_is_released() {
     "$COWFS" --unmount "$MNT"
   done
 }
+
+# While another mount namespace holds the mount, the daemon goes on.
+promise_waiting_for_the_daemon_is_said_once() {
+  local program
+  only_cowfs
+  need_root
+  need_cowfs
+  make_store
+  with_helpers
+  for program in "$COWFS --unmount" umount; do
+    mount -t cowfs -o uhelper=cowfs "$STORE" "$MNT"
+    unshare --mount sleep 7 &
+    eventually 5 "a second mount namespace" second_namespace $!
+    $program "$MNT" >said 2>&1
+    same 1 "$(grep -c 'waiting for the daemon' said)" "lines of '$program' ($(cat said))"
+    wait $!
+  done
+  umount "$(realpath /sbin)"
+}
+second_namespace() { [ "$(readlink /proc/$1/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]; }
 
 promise_unmount_of_a_busy_mount_is_refused() {
   only_cowfs

@@ -135,6 +135,52 @@ promise_what_is_made_has_a_name_that_lasts() {
   same 0 "$code" "exit code of the daemon"
 }
 
+# unsynced_files: names of files of the store that the daemon wrote to, as it was traced, and did not sync after that.
+unsynced_files() {
+  S="$STORE/" awk '
+    match($0, /(write|writev|pwrite64|pwritev|pwritev2|fsync|fdatasync)\([0-9]+<[^>]*>/) {
+      call = substr($0, RSTART, RLENGTH)
+      path = call; sub(/^[^<]*</, "", path); sub(/>$/, "", path)
+      if (index(path, ENVIRON["S"]) == 1) dirty[path] = call !~ /sync\(/
+    }
+    END { for (path in dirty) if (dirty[path]) print substr(path, length(ENVIRON["S"]) + 1) }' trace
+}
+
+# waits_for_the_store COMMAND…: it unmounts $MNT, and when it returns all is durable and the store free, however slow the host.
+waits_for_the_store() {
+  local code=0
+  start_cowfs "$STORE" "$MNT" -o commit=300
+  trace_daemon -e trace=write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=100000
+  rm -rf "$MNT/tree"
+  cp -a tree "$MNT/tree"
+  snapshot "s$RANDOM"
+  "$@" "$MNT"
+  "$COWFS_BIN_DIR/fsck.cowfs" -n "$STORE" >checked 2>&1 || fail "the store, when '$*' returned: $(cat checked)"
+  has "$(cat checked)" 'clean' "what is said of a store that was unmounted"
+  digest "$STORE" >at.return
+  unmounted "$MNT" || fail "still mounted"
+  wait "$DAEMON" || code=$?
+  same 0 "$code" "exit code of the daemon"
+  wait "$TRACER" || true
+  digest "$STORE" >at.end
+  same_digest at.return at.end "the store when '$*' returned, and when the daemon had ended"
+  at_least 3 "$(calls "$SYNC.*(INJECTED|DELAYED)")" "slow syncs"
+  same "" "$(unsynced_files)" "files that were written and not synced"
+}
+promise_who_unmounts_waits_until_all_is_durable_and_the_store_is_free() {
+  only_cowfs
+  need_cowfs
+  make_store
+  mkdir tree
+  small_tree tree
+  waits_for_the_store "$COWFS" --unmount
+  ln -s "$COWFS" umount.fuse.cowfs  # as umount(8) calls it
+  waits_for_the_store ./umount.fuse.cowfs
+  start_cowfs "$STORE" "$MNT"
+  same_tree tree "$MNT/tree"
+  stop_cowfs "$MNT"
+}
+
 promise_an_operation_is_one_append_and_no_sync() {
   only_cowfs
   need_cowfs
@@ -165,9 +211,9 @@ promise_a_database_pays_one_sync_for_an_overwrite() {
   # Before the first overwrite in a range of 1 MiB the journal says so, durably; the first fdatasync of a file that was opened also
   # makes durable what others have left.
   need_tool python3
-  mkfifo more done.fifo
-  python3 -c "$OVERWRITE" "$MNT/db" <more >done.fifo &
-  exec 7>more 8<done.fifo
+  mkfifo more.fifo done.fifo
+  python3 -c "$OVERWRITE" "$MNT/db" <more.fifo >done.fifo &
+  exec 7>more.fifo 8<done.fifo
   at_most 3 "$(calls_during "$SYNC" overwrite 1)" "syncs for the first overwrite and fdatasync"
   same 20 "$(calls_during "$SYNC" overwrite 20)" "syncs for 20 more of them"
   exec 7>&- 8<&-

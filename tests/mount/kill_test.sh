@@ -13,7 +13,7 @@ answer() {
 
 # start_workers COUNT SEED: pid in $WORKERS_PID, their input and output in $WORKERS.
 start_workers() {
-  coproc WORKERS { exec "$(program kill_workers)" "$MNT" "$1" "$2"; }
+  coproc WORKERS { exec "$(program kill_workers)" "$MNT" "$1" "$2" "$T/killed"; }
   answer good
 }
 
@@ -22,14 +22,25 @@ start_workers() {
 kill_and_compare() {
   local moment=$(((RANDOM % 500) + 30))
   read -r -t "0.$(printf %03d "$moment")" _ <> <(:) || true
+  : >"$T/killed"
   kill -KILL "$DAEMON"
   eventually 20 "the end of a killed daemon" ended "$DAEMON"
   wait "$DAEMON" 2>/dev/null || true
   answer stopped
   if mounted "$MNT"; then umount -l "$MNT"; fi
+  rm "$T/killed"
   mount_again "${OPTIONS[@]}"
   echo go >&"${WORKERS[1]}"
   answer good
+}
+
+end_workers() {
+  local input=${WORKERS[1]}
+  : >"$T/killed"
+  kill_cowfs
+  answer stopped
+  exec {input}>&-
+  wait "$WORKERS_PID" || fail "the workers' exit code is $?"
 }
 
 kill_rounds() {  # kill_rounds COUNT [mount options…]
@@ -43,6 +54,7 @@ kill_rounds() {  # kill_rounds COUNT [mount options…]
     say "kill $i"
     kill_and_compare
   done 2>"$T/kills.log" || { tail -n 5 "$T/kills.log" >&2; fail "after $(grep -c '^kill' "$T/kills.log") kills"; }
+  end_workers
 }
 
 promise_what_was_acknowledged_survives_kills() { kill_rounds "$(($(rounds) * 3 / 4))"; }

@@ -1,11 +1,13 @@
-// kill_workers MOUNTPOINT WORKERS SEED
+// kill_workers MOUNTPOINT WORKERS SEED KILLED
 //
 // Threads that change files below MOUNTPOINT/w0, w1, ... and remember what was acknowledged, here
 // and not on the mount. When the daemon is killed they stop at the error that says so, and this
-// program prints "stopped N" (N operations since the last time). A line on stdin says that the
-// store is mounted again: each worker compares all that it made with what it remembers. What was
-// acknowledged must be there, bytes included; the one operation that was under way may be. Then
-// "good" is printed and the work goes on. Ends with 0 at the end of stdin, with 1 at a difference.
+// program prints "stopped N" (N operations since the last time). Who kills makes the file KILLED
+// right before: an error without it is the daemon's own and ends the program. A line on stdin says
+// that the store is mounted again: each worker compares all that it made with what it remembers.
+// What was acknowledged must be there, bytes included; the one operation that was under way may be.
+// Then "good" is printed and the work goes on. Ends with 0 at the end of stdin, with 1 at a
+// difference.
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -40,14 +42,17 @@ struct State {
   Snapshots snapshots;
 };
 
-bool daemon_is_gone(int error) {
-  return error == ENOTCONN || error == ECONNABORTED || error == ENODEV;
+// EIO: the kernel's answer where the daemon died while a request was copied to it, or an answer
+// from it.
+bool says_that_the_daemon_is_gone(int error) {
+  return error == ENOTCONN || error == ECONNABORTED || error == ENODEV || error == EIO;
 }
 
 class Worker {
  public:
-  Worker(std::string mountpoint, unsigned number, std::uint64_t seed)
+  Worker(std::string mountpoint, unsigned number, std::uint64_t seed, std::string killed)
       : mountpoint_(std::move(mountpoint)),
+        killed_(std::move(killed)),
         name_("w" + std::to_string(number)),
         directory_(mountpoint_ + "/" + name_),
         random_(seed * 1000 + number) {
@@ -89,6 +94,7 @@ class Worker {
                                  const File* other) const;
 
   const std::string mountpoint_;
+  const std::string killed_;
   const std::string name_;
   const std::string directory_;
   std::mt19937_64 random_;
@@ -114,7 +120,8 @@ bool Worker::attempt(const std::string& what, State after,
   under_way_text_ = what;
   if (call() < 0) {
     const int error = errno;
-    if (!daemon_is_gone(error)) die(name_ + ": " + what + ": " + std::strerror(error));
+    if (!says_that_the_daemon_is_gone(error) || ::access(killed_.c_str(), F_OK) != 0)
+      die(name_ + ": " + what + ": " + std::strerror(error));
     return false;
   }
   now_ = std::move(*under_way_);
@@ -360,10 +367,11 @@ void Worker::check() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) die("usage: kill_workers MOUNTPOINT WORKERS SEED");
+  if (argc != 5) die("usage: kill_workers MOUNTPOINT WORKERS SEED KILLED");
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < std::strtoul(argv[2], nullptr, 10); ++i) {
-    workers.push_back(std::make_unique<Worker>(argv[1], i, std::strtoull(argv[3], nullptr, 10)));
+    workers.push_back(
+        std::make_unique<Worker>(argv[1], i, std::strtoull(argv[3], nullptr, 10), argv[4]));
   }
   std::cout << "good" << std::endl;
   for (std::string line;;) {

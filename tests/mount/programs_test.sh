@@ -105,4 +105,35 @@ promise_cp_a_in_and_out_keeps_everything() {
   same_tree in out
 }
 
+# What container programs do: the changes of a sandbox lie in the mount, over a tree that stays as it is.
+promise_a_mount_carries_the_upper_layer_of_an_overlay() {
+  need_root
+  need_snapshots
+  mount_fresh
+  small_tree "$T/lower"
+  mkdir "$MNT/upper" "$MNT/work" over
+  overlay() { mount -t overlay overlay -o "lowerdir=$T/lower,upperdir=$MNT/upper,workdir=$MNT/work" "$T/over"; }
+  digest "$T/lower" --no-dir-links >lower.digest
+  overlay || skip "no overlayfs here"
+  same_tree "$T/lower/dir" over/dir --no-dir-links
+  echo changed >>over/hello
+  rm over/dir/odd
+  mv over/dir/sub over/moved
+  rm -rf over/moved/deep
+  mkdir over/moved/deep
+  snapshot between
+  mv over/hello over/moved/deep/
+  digest over >over.digest
+  umount over
+  [ "$(stat -c '%F %t:%T' "$MNT/upper/dir/odd")" = 'character special file 0:0' ] || fail "no whiteout"
+  remount
+  overlay
+  digest over >seen.digest
+  same_digest over.digest seen.digest "the overlay after a remount"
+  umount over
+  present "$(volume between)/upper/hello"
+  digest "$T/lower" --no-dir-links >seen.digest
+  same_digest lower.digest seen.digest "the lower layer"
+}
+
 run_promises "$@"

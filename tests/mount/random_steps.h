@@ -243,7 +243,7 @@ class Side {
     return ::fstat(fds_[index], &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
   }
 
-  // ---- the calls (random_steps_calls.h)
+  // ---- the calls (random_steps_calls.h, random_steps_acls.h)
   // ---------------------------------------------------------------------------------
   void choose_call();
   void do_open();
@@ -294,4 +294,5 @@ class Side {
 
 }  // namespace mount_test
 
+#include "tests/mount/random_steps_acls.h"
 #include "tests/mount/random_steps_calls.h"

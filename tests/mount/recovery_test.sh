@@ -57,7 +57,7 @@ promise_a_snapshot_that_was_synced_survives_and_is_unchanged() {
 
 # Whatever was going on: afterwards names, sizes and new files are of one instant, at or after the last sync.
 promise_any_moment_of_a_kill_leaves_one_instant() {
-  local i writers
+  local i writers last
   only_cowfs
   mount_fresh
   for i in $(seq "$(long && echo 60 || echo 6)"); do
@@ -66,7 +66,7 @@ promise_any_moment_of_a_kill_leaves_one_instant() {
     sync "$MNT/work$i"
     "$(program exact_cut)" write "$MNT/work$i" "$T/shared" 3 2>/dev/null &
     writers=$!
-    until [ -e "$MNT/work$i/2/last" ]; do sleep 0.01; done
+    for last in "$MNT/work$i"/{0,1,2}/last; do eventually 60 "$last" [ -e "$last" ]; done
     [ $((i % 2)) = 0 ] || sync "$MNT/work$i/0/last"
     "$(program exact_cut)" take "$T/shared" true "$T/cut"
     sync "$MNT/work$i/0/last"

@@ -182,6 +182,22 @@ promise_rm_rf_of_the_mount_leaves_every_snapshot() {
   same_digest expected.digest seen.digest "the fork"
 }
 
+promise_rm_rf_of_cowfs_itself_deletes_forks_and_no_snapshot_that_holds_something() {
+  fresh_tree
+  mkdir "$MNT/.cowfs/s"
+  "$COWSNAP" fork "$MNT" f
+  echo more >"$MNT/.cowfs/f/more"
+  digest "$MNT" >expected.digest
+  rm -rf "$MNT/.cowfs" 2>rm.log || true
+  has "$(cat rm.log)" 'main.*not permitted' "what rm says of the mounted volume"
+  has "$(cat rm.log)" '\.cowfs/s/.*Read-only file system' "what rm says of the snapshot"
+  same "main s " "$(ls "$MNT/.cowfs" | sort | tr '\n' ' ')" "volumes that are left"
+  digest "$MNT/.cowfs/s" >seen.digest
+  same_digest expected.digest seen.digest "the snapshot"
+  digest "$MNT" >seen.digest
+  same_digest expected.digest seen.digest "the mounted volume"
+}
+
 promise_a_removed_directory_may_have_had_a_used_cowfs() {
   fresh_tree
   mkdir "$MNT/.cowfs/s"
@@ -261,12 +277,17 @@ promise_only_root_and_the_owner_of_the_mount_may_change_volumes() {
   chmod 777 "$MNT"
   mkdir "$MNT/.cowfs/s"
   local as_user='setpriv --reuid 61001 --regid 61001 --clear-groups'
-  refused 'not permitted|Permission denied' $as_user mkdir "$MNT/.cowfs/mine"
-  refused 'not permitted|Permission denied' $as_user rmdir "$MNT/.cowfs/s"
-  refused 'not permitted|Permission denied' $as_user mv -T "$MNT/.cowfs/s" "$MNT/.cowfs/t"
-  refused 'not permitted|Permission denied' $as_user "$COWSNAP" create "$MNT" mine
-  refused 'not permitted|Permission denied' $as_user "$COWSNAP" fork "$MNT" mine
-  refused 'not permitted|Permission denied' $as_user "$COWSNAP" delete "$MNT" s
+  refused 'Permission denied' $as_user mkdir "$MNT/.cowfs/mine"
+  refused 'Permission denied' $as_user rmdir "$MNT/.cowfs/s"
+  refused 'Permission denied' $as_user mv -T "$MNT/.cowfs/s" "$MNT/.cowfs/t"
+  refused 'Permission denied' $as_user touch "$MNT/.cowfs/file"
+  refused 'not permitted' $as_user rmdir "$MNT/.cowfs"
+  refused 'not permitted' $as_user mv -T "$MNT/.cowfs" "$MNT/moved"
+  refused 'not permitted' $as_user chmod 777 "$MNT/.cowfs"
+  refused 'not permitted' touch "$MNT/.cowfs/file"
+  refused 'not permitted' $as_user "$COWSNAP" create "$MNT" mine
+  refused 'not permitted' $as_user "$COWSNAP" fork "$MNT" mine
+  refused 'not permitted' $as_user "$COWSNAP" delete "$MNT" s
   same "main s " "$($as_user ls "$MNT/.cowfs" | sort | tr '\n' ' ')" "volumes, listed by a user"
   has "$($as_user "$COWSNAP" list "$MNT")" '(^|[[:space:]])s([[:space:]]|$)' "volumes, listed by a user's cowsnap"
 }

@@ -161,6 +161,27 @@ promise_stores_to_mappings_are_in_a_fork() {
   "$(program mapped_snapshot)" "$MNT" "$MNT/.cowfs" "$COWSNAP fork $MNT" m >fork.log
 }
 
+# Opened by its handle the flush tells the kernel nothing new about the file, so that it asks for no capabilities again.
+promise_a_snapshot_costs_its_writers_no_further_request() {
+  local node
+  only_cowfs
+  (($((16#$(awk '/^CapEff/ { print $2 }' /proc/self/status))) & 4)) || skip "needs CAP_DAC_READ_SEARCH"
+  mount_fresh -d
+  node=$(python3 - "$MNT" <<'EOF'
+import os, sys
+file = os.open(sys.argv[1] + "/f", os.O_RDWR | os.O_CREAT)
+for snapshot in range(4):
+    os.pwrite(file, b"x" * 4096, 0)
+    os.mkdir(f"{sys.argv[1]}/.cowfs/s{snapshot}")
+os.pwrite(file, b"x" * 4096, 0)
+print(os.fstat(file).st_ino)
+EOF
+  )
+  same 5 "$(grep -c "opcode: WRITE .*nodeid: $node," "$T/daemon.log")" "writes"
+  same 4 "$(grep -c "opcode: FSYNC .*nodeid: $node," "$T/daemon.log")" "flushes of the file"
+  same 1 "$(grep -c "opcode: GETXATTR .*nodeid: $node," "$T/daemon.log")" "questions for its capabilities"
+}
+
 promise_a_fork_is_writable_in_place_and_changes_alone() {
   local f
   fresh_tree

@@ -234,6 +234,22 @@ promise_a_user_is_told_when_allow_other_is_not_allowed() {
   end_world
 }
 
+promise_where_the_system_gives_no_threads_copies_are_made_and_a_mount_is_refused() {
+  local processes
+  user_place
+  cp -r "$COWFS_SRC_DIR/docs" mine/tree
+  chown -R 61001:61001 mine/tree
+  for processes in 1 2 3; do
+    as 61001 bash -c 'ulimit -u "$1" && exec "$2" -a -j4 --progress=always mine/tree "mine/copy.$1"' _ "$processes" "$(program cowcp)"
+    same_tree mine/tree "mine/copy.$processes"
+  done
+  as 61001 "$MKFS" -q mine/store
+  for processes in 1 2 3; do
+    refused 'cowfs: cannot begin a thread: Resource temporarily unavailable' \
+      as 61001 bash -c 'ulimit -u "$1" && exec "$2" -f mine/store mine/mnt' _ "$processes" "$COWFS"
+  done
+}
+
 promise_the_store_is_closed_to_other_users() {
   only_cowfs
   need_root

@@ -68,11 +68,11 @@ Result<void> DelegatingStorage::write(ArrayName name, std::uint64_t offset, Byte
 }
 
 Result<void> DelegatingStorage::write_vector(ArrayName name, std::uint64_t offset,
-                                             std::vector<Bytes> in) {
+                                             const std::vector<Bytes>& in) {
   std::uint64_t length = 0;
   for (Bytes part : in) length += part.size();
   COWFS_TRY(before(call_of(StorageCallKind::kWrite, name, offset, length)));
-  return inner_.write_vector(name, offset, std::move(in));
+  return inner_.write_vector(name, offset, in);
 }
 
 Result<void> DelegatingStorage::reserve(ArrayName name, std::uint64_t offset,

@@ -48,7 +48,8 @@ class DelegatingStorage : public Storage {
   Result<void> remove(ArrayName name) override;
   Result<void> read(ArrayName name, std::uint64_t offset, MutableBytes out) override;
   Result<void> write(ArrayName name, std::uint64_t offset, Bytes in) override;
-  Result<void> write_vector(ArrayName name, std::uint64_t offset, std::vector<Bytes> in) override;
+  Result<void> write_vector(ArrayName name, std::uint64_t offset,
+                            const std::vector<Bytes>& in) override;
   Result<void> reserve(ArrayName name, std::uint64_t offset, std::uint64_t length) override;
   Result<void> punch(ArrayName name, std::uint64_t offset, std::uint64_t length) override;
   Result<void> resize(ArrayName name, std::uint64_t size_bytes) override;

@@ -51,13 +51,14 @@ class CommandLine : public testing::Test {
   std::string path(const std::string& name) const { return dir_ + "/" + name; }
 
   /// Runs a program with its stdout and stderr in files.
-  Said run(std::vector<std::string> words, const std::string& out_path = "") {
+  Said run(std::vector<std::string> words, const std::string& out_path = "",
+           const std::string& err_path = "") {
     words.front() = bin_dir() + "/" + words.front();
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     const std::string out = out_path.empty() ? path("out") : out_path;
-    const std::string err = path("err");
+    const std::string err = err_path.empty() ? path("err") : err_path;
     const pid_t child = ::fork();
     if (child == 0) {
       ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
@@ -70,7 +71,7 @@ class CommandLine : public testing::Test {
     Said said;
     said.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (out_path.empty()) said.out = contents(out);
-    said.err = contents(err);
+    if (err_path.empty()) said.err = contents(err);
     return said;
   }
 
@@ -229,6 +230,25 @@ TEST_F(CommandLine, AFullStdoutIsAnError) {
   const Said said = run({"cowsnap", "--help"}, "/dev/full");
   EXPECT_EQ(said.exit_code, 1);
   EXPECT_EQ(said.err, "cowsnap: standard output: No space left on device\n");
+}
+
+TEST_F(CommandLine, AFullStderrChangesNoExitCode) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"cowcp", path("missing"), path("to")},
+                                             {"cowcp", "--no-such-option"},
+                                             {"cowsnap", "list", dir_},
+                                             {"cowsnap", "--no-such-option"},
+                                             {"mkfs.cowfs", "/"},
+                                             {"fsck.cowfs", path("missing")},
+                                             {"fsck.cowfs", "--no-such-option"},
+                                             {"cowsim", "run", path("missing")},
+                                             {"cowsim", "--no-such-option"},
+                                             {"cowfs", path("missing"), dir_},
+                                             {"cowfs", "--no-such-option"}}) {
+    const Said said = run(words);
+    EXPECT_NE(said.err, "") << words[0] << " " << words[1];
+    EXPECT_EQ(run(words, "", "/dev/full").exit_code, said.exit_code) << words[0] << " " << words[1];
+  }
 }
 
 // mkfs.cowfs.

@@ -56,6 +56,7 @@ class Fsck : public testing::Test {
       ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
       ::dup2(::open((dir_ + "/out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
       ::dup2(::open((dir_ + "/err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+      ::closefrom(STDERR_FILENO + 1);
       if (extra_fd >= 0)
         ::dup2(::open((dir_ + "/extra").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), extra_fd);
       ::execv(argv[0], argv.data());
@@ -131,6 +132,11 @@ TEST_F(Fsck, UnderstandsWhatFsckHandsOn) {
                                              {"-C"},
                                              {"-C0"},
                                              {"-C", "0"},
+                                             {"-C", "1"},
+                                             {"-nC"},
+                                             {"-nC0"},
+                                             {"-fnC", "1"},
+                                             {"-fC1"},
                                              {"-v", "-f"},
                                              {"--scrub"}}) {
     std::vector<std::string> words{"fsck.cowfs"};
@@ -146,6 +152,15 @@ TEST_F(Fsck, ExitsWith16WhereTheLineMakesNoSense) {
                                              {"fsck.cowfs", "a", "b"},
                                              {"fsck.cowfs", "--frob", "a"},
                                              {"fsck.cowfs", "-n", "-y", "a"},
+                                             {"fsck.cowfs", "-C", "99", "a"},
+                                             {"fsck.cowfs", "-C99", "a"},
+                                             {"fsck.cowfs", "-nC99", "a"},
+                                             {"fsck.cowfs", "-C", "-1", "a"},
+                                             {"fsck.cowfs", "-C-1", "a"},
+                                             {"fsck.cowfs", "-C1000000", "a"},
+                                             {"fsck.cowfs", "-Cx", "a"},
+                                             {"fsck.cowfs", "--progress=x", "a"},
+                                             {"fsck.cowfs", "--progress=", "a"},
                                              {"fsck.cowfs", "-p", "-n", "a"}}) {
     const FsckSaid said = run(words);
     EXPECT_EQ(said.exit_code, 16);
@@ -223,6 +238,18 @@ TEST_F(Fsck, TellsItsProgressToADescriptor) {
   EXPECT_EQ(run({"fsck.cowfs", "-f", "-C", "5", store_}, 5).exit_code, 0);
   EXPECT_THAT(contents(dir_ + "/extra"), HasSubstr("structures 0 0\n"));
   EXPECT_THAT(contents(dir_ + "/extra"), HasSubstr("volume\\040main 0 1\n"));
+  EXPECT_THAT(contents(dir_ + "/extra"), HasSubstr("volume\\040main 1 1\n"));
+}
+
+/// A number that is no open descriptor when the check begins is soon one of the store's files.
+TEST_F(Fsck, WritesNoProgressIntoTheStore) {
+  const std::string before = bytes_of_store();
+  for (int fd = 3; fd < 12; ++fd) {
+    const FsckSaid said = run({"fsck.cowfs", "-f", "-C", std::to_string(fd), store_});
+    EXPECT_EQ(said.exit_code, 16) << fd;
+    EXPECT_THAT(said.err, HasSubstr("the descriptor is not open")) << fd;
+    EXPECT_TRUE(bytes_of_store() == before) << fd;
+  }
 }
 
 TEST_F(Fsck, ShowsHelpAndVersion) {

@@ -61,18 +61,19 @@ void Forest::drop_all() {
   while (!trees_.empty()) drop(0);
 }
 
-Result<void> Forest::put(std::size_t tree, const std::string& key, std::size_t value_size) {
+Result<void> Forest::put(std::size_t tree, const std::string& key, std::size_t value_size,
+                         Finger* finger) {
   const std::uint64_t thing = value_size < 8 ? 0 : space.new_thing();
   const std::string value = value_of(thing, value_size);
-  auto done = view(tree).put(key, value);
+  auto done = view(tree).put(key, value, finger);
   auto& items = trees_[tree].items;
   const std::string unneeded = done ? std::exchange(items[key], value) : value;
   if (const auto dropped = MemoryNodeSpace::thing_of(unneeded)) space.drop_thing(dropped);
   return done;
 }
 
-Result<void> Forest::erase(std::size_t tree, const std::string& key) {
-  COWFS_TRY(view(tree).erase(key));
+Result<void> Forest::erase(std::size_t tree, const std::string& key, Finger* finger) {
+  COWFS_TRY(view(tree).erase(key, finger));
   auto& items = trees_[tree].items;
   if (const auto found = items.find(key); found != items.end()) {
     if (const auto thing = MemoryNodeSpace::thing_of(found->second)) space.drop_thing(thing);

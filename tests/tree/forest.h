@@ -45,8 +45,9 @@ class Forest {
   void drop_all();
 
   /// Puts a value of this size; below 8 bytes it refers to no thing. Failed changes change nothing.
-  Result<void> put(std::size_t tree, const std::string& key, std::size_t value_size);
-  Result<void> erase(std::size_t tree, const std::string& key);
+  Result<void> put(std::size_t tree, const std::string& key, std::size_t value_size,
+                   Finger* finger = nullptr);
+  Result<void> erase(std::size_t tree, const std::string& key, Finger* finger = nullptr);
 
   /// The differences that diff_trees finds, and those that are there.
   std::vector<Change> diff(std::size_t before, std::size_t after);

@@ -4,6 +4,7 @@
 // each runs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -39,6 +40,8 @@ class Model {
     else if (dice < 16) diff();
     else if (dice < 40) look();
     else if (dice < 44) erase_range();
+    else if (dice < 50) change_many(put_percent);
+    else if (dice < 54) scan_many();
     else change(random_() % 100 < put_percent);
     if (forest_.size() == 0) forest_.create();
   }
@@ -94,6 +97,47 @@ class Model {
       doomed.push_back(item->first);
     }
     for (const std::string& key : doomed) ASSERT_TRUE(forest_.erase(tree, key));
+  }
+
+  /// What a transaction does: many keys in their order, now and then one of another place.
+  void change_many(std::uint64_t put_percent) {
+    const std::size_t tree = any_tree();
+    std::vector<std::string> keys;
+    for (std::uint64_t left = 1 + random_() % 200; left > 0; --left) keys.push_back(any_key());
+    std::ranges::sort(keys);
+    Finger finger;
+    for (const std::string& key : keys) {
+      const std::string& where = random_() % 20 == 0 ? any_key() : key;
+      const auto done = random_() % 100 < put_percent
+                            ? forest_.put(tree, where, any_size(), &finger)
+                            : forest_.erase(tree, where, &finger);
+      ASSERT_TRUE(done) << done.error().text;
+    }
+  }
+
+  void scan_many() {
+    const std::size_t tree = any_tree();
+    const Items& items = forest_.items(tree);
+    std::vector<std::string> keys;
+    for (std::uint64_t left = 1 + random_() % 50; left > 0; --left) keys.push_back(any_key());
+    if (random_() % 4 != 0) std::ranges::sort(keys);
+    Finger finger;
+    for (const std::string& key : keys) {
+      auto expected = items.lower_bound(key);
+      std::uint64_t left = random_() % 40;
+      const auto done = forest_.view(tree).scan(
+          key,
+          [&](std::string_view found, std::string_view value) {
+            EXPECT_TRUE(expected != items.end() && expected->first == found &&
+                        expected->second == value);
+            if (expected == items.end()) return false;
+            ++expected;
+            return left-- > 0;
+          },
+          &finger);
+      ASSERT_TRUE(done) << done.error().text;
+      ASSERT_TRUE(left + 1 == 0 || expected == items.end());
+    }
   }
 
   void fork() {

@@ -2,6 +2,7 @@
 // what a change that was not prepared leaves behind when it fails.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "tests/tree/forest.h"
@@ -31,8 +32,9 @@ class Prepared : public testing::TestWithParam<int> {
     if (random_() % 100 < erase_percent) return {random_key(), std::nullopt};
     return {random_key(), random_() % 4 == 0 ? kMaxValueSize : random_() % 200};
   }
-  Result<void> apply(const Op& op) {
-    return op.value_size ? forest_.put(0, op.key, *op.value_size) : forest_.erase(0, op.key);
+  Result<void> apply(const Op& op, Finger* finger = nullptr) {
+    return op.value_size ? forest_.put(0, op.key, *op.value_size, finger)
+                         : forest_.erase(0, op.key, finger);
   }
   void unsettle() {
     if (random_() % 2 == 0) forest_.fork(0);
@@ -52,16 +54,21 @@ TEST_P(Prepared, ChangesNeedNoLoadAndNoMoreNodesThanPromised) {
     std::vector<NodeRef> pins;
     std::size_t promised = 0;
     const unsigned erase_percent = round % 100 < 50 ? 90 : 20;
-    for (std::size_t i = 1 + random_() % (round % 3 == 0 ? 1 : 60); i > 0; --i) {
+    for (std::size_t i = 1 + random_() % (round % 3 == 0 ? 1 : 60); i > 0; --i)
       ops.push_back(random_op(erase_percent));
-      const auto nodes = forest_.view(0).prepare(ops.back().key, pins);
+    const bool in_order = random_() % 2 == 0;  // as the changes of a transaction
+    if (in_order) std::ranges::stable_sort(ops, {}, &Op::key);
+    Finger preparing;
+    Finger changing;
+    for (const Op& op : ops) {
+      const auto nodes = forest_.view(0).prepare(op.key, pins, in_order ? &preparing : nullptr);
       ASSERT_TRUE(nodes);
       promised += *nodes;
     }
     space_.deny_loads_but(pins);
     space_.limit_allocations(promised);
     for (const Op& op : ops) {
-      const auto done = apply(op);
+      const auto done = apply(op, in_order ? &changing : nullptr);
       ASSERT_TRUE(done) << done.error().text;
     }
     space_.allow_loads();

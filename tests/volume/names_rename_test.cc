@@ -88,6 +88,31 @@ TEST_F(Rename, ExchangeSwapsWhateverIsThere) {
   EXPECT_THAT(rename(a, "f", b, "none", RenameMode::kExchange), FailsWith(ErrorCode::kNotFound));
 }
 
+TEST_F(Rename, LeavesAWhiteoutWhereAsked) {
+  const InodeNumber from = make_directory("from");
+  const InodeNumber file = make_file("f", from);
+  const InodeNumber directory = make_directory("d", from);
+  const auto leaving = [&](std::string_view name, std::string_view to, RenameMode mode) {
+    return main().rename(owner(), from, name, kRootInode, to, mode, Whiteout::kLeave);
+  };
+  ASSERT_THAT(leaving("f", "g", RenameMode::kReplace), IsOk());
+  ASSERT_THAT(leaving("d", "e", RenameMode::kNoReplace), IsOk());
+  EXPECT_EQ(at("g"), file);
+  EXPECT_EQ(at("e"), directory);
+  EXPECT_EQ(stat(from).link_count, 2u);
+  for (const std::string_view name : {"f", "d"}) {
+    const Attributes left = stat(at(name, from));
+    EXPECT_EQ(left.mode, mode_t{S_IFCHR});
+    EXPECT_EQ(left.device, 0u);
+    EXPECT_EQ(left.link_count, 1u);
+    EXPECT_EQ(left.uid, owner().uid);
+  }
+  EXPECT_THAT(leaving("f", "e", RenameMode::kNoReplace), FailsWith(ErrorCode::kExists));
+  EXPECT_THAT(main().unlink(owner(), from, "f"), IsOk());
+  EXPECT_THAT(main().unlink(owner(), from, "d"), IsOk());
+  EXPECT_THAT(main().remove_directory(owner(), kRootInode, "from"), IsOk());
+}
+
 TEST_F(Rename, MovingADirectoryMovesDotDotAndCounts) {
   const InodeNumber a = make_directory("a");
   const InodeNumber b = make_directory("b");

@@ -1,5 +1,7 @@
 // What an fsync of one file asks of the host: as little as its promise allows.
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <thread>
 
 #include "lib/volume/tree_clone.h"
@@ -122,6 +124,19 @@ TEST_F(SyncTest, ASyncedFileSurvivesAPowerCutAndAnotherOneNeedNot) {
   write(other, 0, pattern(9000, 3));
   EXPECT_EQ(after_power_cut(file, 9001), pattern(9000, 2));
   memory_->stop_recording();
+}
+
+// A checkpoint declares ranges in use again, and makes that durable: nobody else has to.
+TEST_F(SyncTest, AnOverwriteDoesNotWaitForACheckpointThatDeclaresItsRangeAgain) {
+  const InodeNumber file = make_file("file", 40960);
+  EXPECT_THAT(file_system_->store().checkpoint(), IsOk());
+  write(file, 8192, pattern(4096, 1));  // declares the range
+  auto gate = blocking_->block_next(calls_of(StorageCallKind::kSync, ArrayKind::kJournal));
+  std::jthread checkpoint([&] { EXPECT_THAT(file_system_->store().checkpoint(), IsOk()); });
+  ASSERT_TRUE(gate->wait_until_blocked());
+  auto overwrite = std::async(std::launch::async, [&] { write(file, 8192, pattern(4096, 2)); });
+  EXPECT_EQ(overwrite.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  gate->release();
 }
 
 TEST_F(SyncTest, AFileThatWasClosedIsSyncedByItsNextFsync) {
@@ -248,6 +263,29 @@ TEST_F(SyncTest, ConcurrentFsyncsShareOneFlush) {
     gate->release();
   });
   EXPECT_LE(std::ranges::count(syncs, 'u'), 3) << syncs;  // of "journal"; eight without sharing
+}
+
+class BackgroundSyncTest : public SyncTest {
+ protected:
+  StoreOptions options() const override {
+    StoreOptions options = quiet_store_options();
+    options.background = true;
+    options.commit_interval = std::chrono::hours(1);
+    return options;
+  }
+};
+
+// What a virtual machine does to its image: here and there in nearly all that may be declared.
+TEST_F(BackgroundSyncTest, OverwritesAllOverALargeFileAreNotACheckpointEach) {
+  constexpr std::uint64_t kRanges = 900;
+  constexpr std::uint64_t kRange = std::uint64_t{1} << 20;
+  const InodeNumber file = make_file("image", kRange + 4096);  // an object of its own
+  const std::string block = pattern(4096, 1);
+  for (std::uint64_t i = 0; i < kRanges; ++i) write(file, i * kRange, block);
+  EXPECT_THAT(file_system_->store().checkpoint(), IsOk());
+  const std::uint64_t before = file_system_->store().counters().checkpoints;
+  for (std::uint64_t i = 0; i < 5 * kRanges; ++i) write(file, i * 7 % kRanges * kRange, block);
+  EXPECT_LE(file_system_->store().counters().checkpoints, before + 5);
 }
 
 }  // namespace
