@@ -149,6 +149,8 @@ start_cowfs() {
     [ "$SECONDS" -lt "$end" ] || fail "cowfs was not ready within 60 s"
     sleep 0.01
   done
+  # A mount is in the table before the daemon has done all it does before it serves: the first request waits for that.
+  stat "$mnt" >/dev/null 2>&1 || true
 }
 # stop_cowfs MOUNTPOINT: unmounts, waits for the end of $DAEMON, which must be a clean one.
 stop_cowfs() {
