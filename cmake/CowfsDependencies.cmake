@@ -2,7 +2,7 @@
 # libfuse, which scripts/setup builds from Debian's newer source package where the installed one is too old.
 
 find_package(Threads REQUIRED)
-find_package(fmt REQUIRED)
+find_package(fmt REQUIRED)  # used as headers alone: its shared library would bring libstdc++'s back (COWFS_STATIC_RUNTIME)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
 add_library(xxhash::xxhash ALIAS PkgConfig::xxhash)

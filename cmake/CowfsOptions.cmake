@@ -2,6 +2,8 @@
 
 option(COWFS_TESTS "Build the tests" ON)
 option(COWFS_BENCH "Build the benchmarks of bench/" OFF)
+option(COWFS_STATIC_RUNTIME
+       "Link libstdc++ and libgcc into the tools: finding their symbols at each start takes longer than many a clone" ON)
 set(COWFS_SANITIZE "" CACHE STRING
     "Sanitizers, a comma-separated list: address,undefined | thread | fuzzer (clang only; may be joined with address)")
 

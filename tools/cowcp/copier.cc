@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <cerrno>
-#include <thread>
 
 #include "lib/base/process.h"
 #include "tools/cowcp/command_line.h"
@@ -50,11 +50,18 @@ constexpr unsigned kJobsUnlessTold = 4;
 // A tree of 50 small files took 1.2 to 1.4 times as long with threads from the first one on.
 constexpr std::size_t kFilesBeforeThreads = 64;
 
+/// By sched_getaffinity(2), as what a container or taskset(1) leaves us; the library's way reads a
+/// file of sysfs, each time that one small file is copied.
+bool has_one_processor() {
+  cpu_set_t allowed;
+  return ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) == 1;
+}
+
 unsigned jobs_for(const CopyOptions& options) {
   if (options.interactive == Interactive::kAsk) return 1;  // questions come one at a time
   if (options.jobs != 0) return options.jobs;
   if (options.debug) return 1;  // how a file was copied is told below its name
-  return std::thread::hardware_concurrency() < 2 ? 1 : kJobsUnlessTold;
+  return has_one_processor() ? 1 : kJobsUnlessTold;
 }
 
 }  // namespace

@@ -25,7 +25,9 @@ void allow_many_files() {
 }
 
 int run(int argc, const char* const* argv) {
-  std::setlocale(LC_ALL, "");
+  // How names are quoted, and the language of errors. All twelve categories are files to open.
+  std::setlocale(LC_CTYPE, "");
+  std::setlocale(LC_MESSAGES, "");
   Parsed parsed = parse_command_line(argc, argv);
   if (parsed.exit_code) return *parsed.exit_code;
   copy_to_own_backup(parsed.line);

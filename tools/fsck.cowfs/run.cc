@@ -117,12 +117,13 @@ class Run {
 
   Result<void> repair(const FsckOptions& options) {
     auto mended = repair_store(*storage_, options);
-    if (!mended && mended.error().code == ErrorCode::kCorrupted) {
+    if (!mended) {
+      if (mended.error().code != ErrorCode::kCorrupted) return fail(mended.error());
       progress_.clear();
       print_error(kFsck, command_.store, mended.error());
       return {};  // left as it is
     }
-    COWFS_ASSIGN(answer_.mended, std::move(mended));
+    answer_.mended = *std::move(mended);
     answer_.repaired = true;
     FsckOptions again = options;
     again.scrub = false;  // a repair changes no data
