@@ -455,6 +455,10 @@ TEST_F(Cowsim, CommandLinesThatMakeNoSenseAreRefused) {
   }
   EXPECT_EQ(cowsim("quiz --seed=18446744073709551615").code, 0);
   EXPECT_THAT(cowsim("run x --svg").text, HasSubstr("cowsim: option '--svg' needs a value\n"));
+  // The next word is not the value that "=" left out.
+  const Answer empty = cowsim("quiz --seed= 7");
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_THAT(empty.text, HasSubstr("cowsim: '--seed=' lacks a value\n"));
   EXPECT_EQ(cowsim("demo nothing").code, 2);
   EXPECT_EQ(cowsim("run /nowhere").code, 1);
 }

@@ -15,6 +15,16 @@ namespace {
 // No argument of a command line holds a NUL, so one in front marks what is to be left as it is.
 constexpr char kRawMark = '\0';
 
+/// The first "--name=": CLI11 would take the next argument for its value.
+std::optional<std::string> option_without_value(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--") break;
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argument;
+  }
+  return std::nullopt;
+}
+
 /// The arguments, last first, as CLI11 wants them. What follows "--" is marked, and "--" left out:
 /// CLI11 would give the rest to the main command once a subcommand has all that it must have.
 std::vector<std::string> arguments(int argc, const char* const* argv) {
@@ -81,6 +91,13 @@ void set_version(CLI::App& app) {
 }
 
 std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) {
+  const auto refuse = [&](const std::string& why) {
+    print_error(app.get_name(), why);
+    print_text(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
+    return ExitCode::kUsage;
+  };
+  if (const auto option = option_without_value(argc, argv))
+    return refuse(fmt::format("'{}' lacks a value", *option));
   try {
     app.parse(arguments(argc, argv));
     return std::nullopt;
@@ -89,9 +106,7 @@ std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) 
   } catch (const CLI::CallForVersion& version) {
     print_text("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
-    print_error(app.get_name(), complaint(innermost(app), error));
-    print_text(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
-    return ExitCode::kUsage;
+    return refuse(complaint(innermost(app), error));
   }
   return finish_output(app.get_name(), ExitCode::kOk);
 }

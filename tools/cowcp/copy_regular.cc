@@ -16,6 +16,9 @@ namespace {
 // Without -j larger ones are copied one at a time: it is their bytes that take time, and the host
 // has them in order.
 constexpr off_t kSmallFile = off_t{1} << 20;
+// Clones are the host's metadata alone, whose locks more threads wait for: with four, 5,000 files
+// took 1.41 times cp's time on btrfs and 1.09 on XFS, with two 1.18 and 1.03.
+constexpr std::size_t kJobsOfClones = 2;
 
 }  // namespace
 
@@ -54,6 +57,9 @@ bool Copier::copy_regular(Item& item) {
   const bool worth_it = options_.jobs != 0 || item.status.st_size <= kSmallFile;
   if (!pool_.is_parallel() || !alone || !worth_it) return run_job(job);
   ++job.parent->under_way;
+  // What the first files were: where these are clones, so are the others.
+  const Counters& counters = report_.counters();
+  if (options_.jobs == 0 && counters.shared > counters.copied) pool_.at_most(kJobsOfClones);
   pool_.submit([this, job = std::move(job)]() mutable {
     if (!run_job(job)) jobs_failed_ = true;
     let_go(std::move(job.parent));

@@ -65,7 +65,7 @@ class DataCopier {
  private:
   std::string why_not_shared(const DataEnds& ends);
   DataResult<bool> clone_in_cowfs(const DataEnds& ends, DataDone& done);
-  Method real_method(const DataEnds& ends, DataDone& done) const;
+  Method real_method(const DataEnds& ends, bool sparse, DataDone& done) const;
   void note_unable(dev_t device);
 
   const CopyOptions& options_;

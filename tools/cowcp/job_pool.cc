@@ -31,6 +31,10 @@ JobPool::~JobPool() {
   work_.notify_all();
 }
 
+void JobPool::at_most(std::size_t threads) {
+  if (threads_.empty()) threads_wanted_ = std::min(threads_wanted_, threads);
+}
+
 void JobPool::begin_threads() {
   while (threads_.size() < threads_wanted_) {
     std::optional<std::jthread> thread = try_thread([this] { work(); });

@@ -28,6 +28,9 @@ class JobPool {
   JobPool& operator=(const JobPool&) = delete;
 
   bool is_parallel() const { return threads_wanted_ > 1; }
+  /// No more threads than that; says nothing any more when they have begun. From the thread that
+  /// submits.
+  void at_most(std::size_t threads);
   /// Runs it, now or soon.
   void submit(Job job);
   /// Waits until all that were submitted have run.
