@@ -1,12 +1,12 @@
 #include "fs/options.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <optional>
 #include <string_view>
 
 #include "fs/fuse_compat.h"
 #include "fs/mount_options.h"
+#include "lib/base/arguments.h"
 
 namespace cowfs {
 
@@ -167,23 +167,6 @@ Result<void> give_meaning(const Words& words, Options& options) {
   return {};
 }
 
-/// What follows the program's name, as CLI11 wants it. It would take the next argument for the value
-/// that "--log=" left out: that is two arguments here, the second empty.
-std::vector<std::string> last_first(const std::vector<std::string>& arguments) {
-  std::vector<std::string> out;
-  bool raw = false;
-  for (std::size_t i = 1; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    raw = raw || argument == "--";
-    const bool empty_value =
-        !raw && argument.starts_with("--") && argument.find('=') == argument.size() - 1;
-    out.push_back(empty_value ? argument.substr(0, argument.size() - 1) : argument);
-    if (empty_value) out.emplace_back();
-  }
-  std::ranges::reverse(out);
-  return out;
-}
-
 }  // namespace
 
 Result<Options> parse_command_line(const std::vector<std::string>& arguments) {
@@ -201,8 +184,12 @@ Result<Options> parse_command_line(const std::vector<std::string>& arguments) {
   } else {
     describe_daemon(app, words, options);
   }
+  if (const auto option = option_without_value(arguments))
+    return fail(wrong("command line: '" + *option + "' lacks a value"));
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  if (!reversed.empty()) reversed.pop_back();
   try {
-    app.parse(last_first(arguments));
+    app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     options.action = Action::kSay;
     options.message = app.help();

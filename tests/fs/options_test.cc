@@ -83,7 +83,7 @@ TEST(CommandLine, WhatWouldBeIgnoredIsRefused) {
   }
   EXPECT_TRUE(parsed({"cowfs", "--unmount", "-l", "--force", "/mnt"}).lazy);
   EXPECT_THAT(refused({"cowfs", "--log", "", "/store", "/mnt"}), HasSubstr("--log needs a file"));
-  EXPECT_THAT(refused({"cowfs", "--log=", "/store", "/mnt"}), HasSubstr("--log needs a file"));
+  EXPECT_THAT(refused({"cowfs", "--log=", "/store", "/mnt"}), HasSubstr("'--log=' lacks a value"));
   EXPECT_EQ(parsed({"cowfs", "--log=x=", "/store", "/mnt"}).log_file, "x=");
   EXPECT_EQ(parsed({"cowfs", "--", "--store=", "/mnt"}).store, "--store=");
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "lib/base/arguments.h"
 #include "tools/common/message.h"
 #include "tools/common/print_text.h"
 
@@ -14,16 +15,6 @@ namespace {
 
 // No argument of a command line holds a NUL, so one in front marks what is to be left as it is.
 constexpr char kRawMark = '\0';
-
-/// The first "--name=": CLI11 would take the next argument for its value.
-std::optional<std::string> option_without_value(int argc, const char* const* argv) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--") break;
-    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argument;
-  }
-  return std::nullopt;
-}
 
 /// The arguments, last first, as CLI11 wants them. What follows "--" is marked, and "--" left out:
 /// CLI11 would give the rest to the main command once a subcommand has all that it must have.
@@ -96,7 +87,7 @@ std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) 
     print_text(stderr, "Try '{} --help'.\n", full_name(innermost(app)));
     return ExitCode::kUsage;
   };
-  if (const auto option = option_without_value(argc, argv))
+  if (const auto option = option_without_value(std::vector<std::string>(argv, argv + argc)))
     return refuse(fmt::format("'{}' lacks a value", *option));
   try {
     app.parse(arguments(argc, argv));
