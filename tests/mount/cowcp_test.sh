@@ -619,6 +619,54 @@ promise_symbolic_links_and_parents_do_what_cp_does() {
   agree --reflink=always --sparse=always h x
 }
 
+# What a link is to replace goes when the link is there, not before.
+promise_a_link_that_cannot_be_made_leaves_what_was_there() {
+  local side
+  for side in by.cp by.cowcp; do
+    mkdir -p $side/o
+    echo 1 >$side/f
+    echo old >$side/o/f
+    echo old >$side/o/g
+    ln -s nowhere $side/o/l
+    ln $side/o/g $side/o/second
+  done
+  agree -sf f o
+  agree -srf f o
+  same old "$(cat by.cowcp/o/f)" "what no link could replace"
+  agree -lfv f o/g
+  agree -lf f o/g
+  agree -sfv "$PWD/by.cp/f" o/f
+  agree -sf "$PWD/by.cp/f" o/l
+  agree -l f o/second
+  agree -s "$PWD/by.cp/f" o/second
+  host_image tmpfs 1M "$MNT"
+  echo old >"$MNT/f"
+  for side in cp "$COWCP"; do
+    exit_code 1 "$side" -lf by.cowcp/f "$MNT/f"
+    same old "$(cat "$MNT/f")" "a file that no hard link could replace ($side)"
+  done
+  same f "$(ls -A "$MNT")" "what is left beside it"
+  umount "$MNT"
+}
+
+# Who may not give files away keeps what only guards.
+promise_the_sticky_bit_of_a_directory_stays_as_with_cp() {
+  local program
+  need_root
+  mkdir -m 1777 from
+  mkdir -m 2755 from/setgid
+  touch from/setuid
+  chmod 6755 from/setuid
+  mkdir -m 777 cp cowcp
+  chmod 755 .
+  for program in cp "$COWCP"; do
+    as 61001 "$program" -a from "$(basename "$program")"
+    as 61001 "$program" -rp from "$(basename "$program")/again"
+  done
+  same_tree cp cowcp --no-times
+  same 1777 "$(stat -c %a cowcp/from)" "mode of a directory for all"
+}
+
 promise_force_and_backup_of_a_file_onto_itself_do_what_cp_does() {
   local side
   for side in by.cp by.cowcp; do

@@ -141,7 +141,9 @@ bool AttributeCopier::copy_owner(const AttributeCopy& what, mode_t& mode) {
   const int why = errno;
   if (why == EPERM || why == EINVAL) {
     (void)change(static_cast<uid_t>(-1), what.status.st_gid);
-    mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID | S_ISVTX);
+    // A new directory keeps its sticky bit, as by cp: it only guards what others put there.
+    const bool keeps_sticky = what.is_new && S_ISDIR(what.status.st_mode);
+    mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID | (keeps_sticky ? 0 : S_ISVTX));
     if (::geteuid() != 0) return true;
   }
   report_.error(fmt::format("failed to preserve ownership for {}", quote(what.target.shown)), why);

@@ -305,7 +305,6 @@ void Parser::finish() {
   if (!dereference_given_) {
     o.dereference = o.recursive && !o.hard_link ? Dereference::kNever : Dereference::kAlways;
   }
-  if (o.force && (o.hard_link || o.symbolic_link)) o.remove_destination = true;
   const char* suffix = std::getenv("SIMPLE_BACKUP_SUFFIX");
   if (o.backup_suffix == "~" && suffix != nullptr && *suffix != '\0') o.backup_suffix = suffix;
   if (o.backup_suffix.empty() || o.backup_suffix.find('/') != std::string::npos)

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "tools/cowcp/copier_item.h"
+#include "tools/cowcp/new_file.h"
 #include "tools/cowcp/quote.h"
 
 namespace cowfs {
@@ -150,10 +151,9 @@ Copier::Verdict Copier::earlier_directory(Item& item, const Copied& earlier) {
 bool Copier::make_link_to(const Item& item, const Place& existing, bool verbose, Follow follow) {
   auto linked = make_hard_link(existing, item.target, follow);
   if (!linked && linked.error().number == EEXIST) {
-    if (const auto removed = remove_place(item.target); removed) {
-      if (verbose) report_.line(fmt::format("removed {}", quote(item.target.shown)));
-      linked = make_hard_link(existing, item.target, follow);
-    }
+    linked = replace_place(
+        item.target, [&](const Place& place) { return make_hard_link(existing, place, follow); });
+    if (linked && verbose) report_.line(fmt::format("removed {}", quote(item.target.shown)));
   }
   if (linked) return true;
   return fail(fmt::format("cannot create hard link {} to {}", quote(item.target.shown),
@@ -197,8 +197,9 @@ bool Copier::make_symbolic_link_to_source(Item& item) {
   }
   auto made = make_symlink(item.source.shown, item.target);
   if (!made && made.error().number == EEXIST &&
-      (options_.force || options_.interactive == Interactive::kAsk) && remove_place(item.target)) {
-    made = make_symlink(item.source.shown, item.target);
+      (options_.force || options_.interactive == Interactive::kAsk)) {
+    made = replace_place(
+        item.target, [&](const Place& place) { return make_symlink(item.source.shown, place); });
   }
   if (!made) {
     return fail(fmt::format("cannot create symbolic link {} to {}", quote(item.target.shown),

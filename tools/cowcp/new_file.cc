@@ -92,4 +92,22 @@ SystemResult<void> NewFile::publish() {
 
 SystemResult<void> NewFile::sync_name() { return sync_directory({parent_, ".", {}}); }
 
+SystemResult<void> replace_place(const Place& place,
+                                 const std::function<SystemResult<void>(const Place&)>& make) {
+  Place temporary = place;
+  const std::string parent = place.name.substr(0, place.name.rfind('/') + 1);
+  SystemResult<void> made;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    temporary.name = parent + random_name();
+    made = make(temporary);
+    if (made || made.error().number != EEXIST) break;
+  }
+  if (!made) return made;
+  auto renamed = rename_place(temporary, place);
+  // Two names of one file stay both when one is renamed to the other.
+  if (const auto left = remove_place(temporary); !left && left.error().number != ENOENT && renamed)
+    return left;
+  return renamed;
+}
+
 }  // namespace cowfs

@@ -5,6 +5,8 @@
 // an error nor a kill leaves half a file under the name that was asked for.
 #pragma once
 
+#include <functional>
+
 #include "tools/cowcp/user_files.h"
 
 namespace cowfs {
@@ -36,5 +38,10 @@ class NewFile {
   std::string temporary_;  // empty: it has no name
   UniqueFd fd_;
 };
+
+/// Puts what `make` makes in the place of what is there, which stays where making it fails: under a
+/// temporary name beside it, then renamed. Not for directories.
+SystemResult<void> replace_place(const Place& place,
+                                 const std::function<SystemResult<void>(const Place&)>& make);
 
 }  // namespace cowfs
