@@ -175,6 +175,7 @@ Result<Options> parse_command_line(const std::vector<std::string>& arguments) {
   Options options;
   Words words;
   CLI::App app("", "cowfs");
+  app.option_defaults()->disable_flag_override();  // "--unmount=false" would mount
   if (name.starts_with("umount.")) {
     options.action = Action::kUnmount;
     describe_unmount_helper(app, words, options);
@@ -185,7 +186,7 @@ Result<Options> parse_command_line(const std::vector<std::string>& arguments) {
     describe_daemon(app, words, options);
   }
   if (const auto option = option_without_value(arguments))
-    return fail(wrong("command line: '" + *option + "' lacks a value"));
+    return fail(wrong("command line: '" + *option + "' has nothing behind its '='"));
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   if (!reversed.empty()) reversed.pop_back();
   try {

@@ -83,7 +83,12 @@ TEST(CommandLine, WhatWouldBeIgnoredIsRefused) {
   }
   EXPECT_TRUE(parsed({"cowfs", "--unmount", "-l", "--force", "/mnt"}).lazy);
   EXPECT_THAT(refused({"cowfs", "--log", "", "/store", "/mnt"}), HasSubstr("--log needs a file"));
-  EXPECT_THAT(refused({"cowfs", "--log=", "/store", "/mnt"}), HasSubstr("'--log=' lacks a value"));
+  EXPECT_THAT(refused({"cowfs", "--log=", "/store", "/mnt"}),
+              HasSubstr("'--log=' has nothing behind its '='"));
+  for (const char* word : {"--unmount=false", "--create=0", "--foreground=false", "--debug=0",
+                           "--lazy=2", "--force=false", "--version=x"}) {
+    EXPECT_THAT(refused({"cowfs", word, "/store", "/mnt"}), HasSubstr("flag override")) << word;
+  }
   EXPECT_EQ(parsed({"cowfs", "--log=x=", "/store", "/mnt"}).log_file, "x=");
   EXPECT_EQ(parsed({"cowfs", "--", "--store=", "/mnt"}).store, "--store=");
 }

@@ -147,6 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "cowsnap: unknown option '-x'\nTry 'cowsnap create --help'.\n"},
         Mistake{{"cowsnap", "fork", "/"},
                 "cowsnap: NAME is required\nTry 'cowsnap fork --help'.\n"},
+        Mistake{{"cowsnap", "list", "--json=false", "/"},
+                "cowsnap: option '--json' takes no value\nTry 'cowsnap list --help'.\n"},
         Mistake{{"cowsnap", "list"}, "cowsnap: PATH is required\nTry 'cowsnap list --help'.\n"},
         Mistake{{"cowsnap", "list", "/", "x"},
                 "cowsnap: unexpected argument 'x'\nTry 'cowsnap list --help'.\n"},

@@ -458,7 +458,7 @@ TEST_F(Cowsim, CommandLinesThatMakeNoSenseAreRefused) {
   // The next word is not the value that "=" left out.
   const Answer empty = cowsim("quiz --seed= 7");
   EXPECT_EQ(empty.code, 2);
-  EXPECT_THAT(empty.text, HasSubstr("cowsim: '--seed=' lacks a value\n"));
+  EXPECT_THAT(empty.text, HasSubstr("cowsim: '--seed=' has nothing behind its '='\n"));
   EXPECT_EQ(cowsim("demo nothing").code, 2);
   EXPECT_EQ(cowsim("run /nowhere").code, 1);
 }

@@ -45,6 +45,14 @@ const CLI::App& innermost(const CLI::App& app) {
   return chosen.empty() ? app : innermost(*chosen.front());
 }
 
+/// CLI11 would take "--flag=false". ("--flag=true" it takes all the same, for "--flag".)
+void refuse_values_of_flags(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) option->disable_flag_override();
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) refuse_values_of_flags(*command);
+}
+
 /// What is wrong with the line: the first argument that nothing takes, else CLI11's own words.
 std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
   const auto strange = app.remaining();
@@ -53,6 +61,8 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
     const std::string text = without_mark(error.what());
     if (text.starts_with("--") && text.ends_with(" missing"))
       return fmt::format("option '{}' needs a value", text.substr(0, text.find(':')));
+    if (text.ends_with(" was given a disallowed flag override"))
+      return fmt::format("option '--{}' takes no value", text.substr(0, text.find(' ')));
     const bool needs_command = !app.get_subcommands(nullptr).empty();
     return needs_command ? "a command is required" : text;
   }
@@ -88,7 +98,8 @@ std::optional<ExitCode> parse(CLI::App& app, int argc, const char* const* argv) 
     return ExitCode::kUsage;
   };
   if (const auto option = option_without_value(std::vector<std::string>(argv, argv + argc)))
-    return refuse(fmt::format("'{}' lacks a value", *option));
+    return refuse(fmt::format("'{}' has nothing behind its '='", *option));
+  refuse_values_of_flags(app);
   try {
     app.parse(arguments(argc, argv));
     return std::nullopt;
