@@ -366,11 +366,15 @@ kill_in_flush() {
   exec 9>hold.fifo
   read -r _ <ready.fifo
   "$@" sh -c "while echo more; do :; done >>'$mnt/mapped.$i'" 2>/dev/null &
+  local writer=$!
   "$@" mkdir "$mnt/.cowfs/s$i" 2>/dev/null &
   sleep "0.0$((i * 15))"
   kill -KILL "$pid"
   eventually 20 "the end of a killed daemon" ended "$pid"
   exec 9>&-
+  # Its writes fail now. It is not waited for to notice: where it was about to open the file, that may be on the disk below.
+  pkill -KILL -P "$writer" || true
+  kill -KILL "$writer" 2>/dev/null || true
 }
 
 # snapshot_script FILE: a program for test programs to call with a name: takes a snapshot of $MNT.
