@@ -23,6 +23,18 @@ std::string random_name() {
   return fmt::format(".cowcp-{:016x}", random());
 }
 
+/// Calls `make` with random names until nobody else has the one; returns that name, or why none
+/// could be made.
+SystemResult<std::string> make_at_random_name(
+    const std::function<SystemResult<void>(const std::string& name)>& make) {
+  for (int attempt = 0;; ++attempt) {
+    std::string name = random_name();
+    const auto made = make(name);
+    if (made) return name;
+    if (made.error().number != EEXIST || attempt == kAttempts) return std::unexpected(made.error());
+  }
+}
+
 }  // namespace
 
 NewFile::NewFile(NewFile&& other) noexcept
@@ -63,15 +75,15 @@ SystemResult<void> NewFile::make_unnamed(mode_t permissions, int access) {
 }
 
 SystemResult<void> NewFile::make_temporary(mode_t permissions, int access) {
-  for (int attempt = 0;; ++attempt) {
-    std::string name = random_name();
-    auto fd = open_place({parent_, name, {}}, O_CREAT | O_EXCL | access, permissions);
-    if (!fd && fd.error().number == EEXIST && attempt < kAttempts) continue;
+  auto name = make_at_random_name([&](const std::string& random) -> SystemResult<void> {
+    auto fd = open_place({parent_, random, {}}, O_CREAT | O_EXCL | access, permissions);
     if (!fd) return std::unexpected(fd.error());
     fd_ = std::move(*fd);
-    temporary_ = std::move(name);
     return {};
-  }
+  });
+  if (!name) return std::unexpected(name.error());
+  temporary_ = std::move(*name);
+  return {};
 }
 
 SystemResult<void> NewFile::publish() {
@@ -94,15 +106,13 @@ SystemResult<void> NewFile::sync_name() { return sync_directory({parent_, ".", {
 
 SystemResult<void> replace_place(const Place& place,
                                  const std::function<SystemResult<void>(const Place&)>& make) {
-  Place temporary = place;
   const std::string parent = place.name.substr(0, place.name.rfind('/') + 1);
-  SystemResult<void> made;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    temporary.name = parent + random_name();
-    made = make(temporary);
-    if (made || made.error().number != EEXIST) break;
-  }
-  if (!made) return made;
+  Place temporary = place;
+  const auto made = make_at_random_name([&](const std::string& random) {
+    temporary.name = parent + random;
+    return make(temporary);
+  });
+  if (!made) return std::unexpected(made.error());
   auto renamed = rename_place(temporary, place);
   // Two names of one file stay both when one is renamed to the other.
   if (const auto left = remove_place(temporary); !left && left.error().number != ENOENT && renamed)

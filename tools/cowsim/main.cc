@@ -44,8 +44,8 @@ void add_picture_options(CLI::App& command, RunOptions& options) {
 }
 
 void add_output_flags(CLI::App& command, RunOptions& options) {
-  command.add_flag("--json", options.json)->disable_flag_override();
-  command.add_flag("-q,--quiet", options.quiet)->disable_flag_override();
+  command.add_flag("--json", options.json);
+  command.add_flag("-q,--quiet", options.quiet);
 }
 
 /// What a demo would not do: why; empty: nothing.
@@ -118,12 +118,12 @@ int run(int argc, const char* const* argv) {
   const CLI::Option* demo_name = show->add_option("NAME")->required();
   add_picture_options(*show, line.run);
   add_output_flags(*show, line.run);
-  show->add_flag("--trace", line.trace)->disable_flag_override();
+  show->add_flag("--trace", line.trace);
   const CLI::Option* most =
       show->add_option("--most", line.most)->check(CLI::Range(1U, kMostMebibytes));
   CLI::App* ask = add_command(app, "quiz", kQuizHelp);
   ask->add_option("--seed", line.quiz_seed);
-  ask->add_flag("--answers", line.answers)->disable_flag_override();
+  ask->add_flag("--answers", line.answers);
   CLI::App* random = add_command(app, "fuzz", kFuzzHelp);
   random->add_option("--seeds", line.seeds);
   random->add_option("--bug", line.bug);
@@ -131,10 +131,10 @@ int run(int argc, const char* const* argv) {
   const CLI::Option* oracle_path = kernel->add_option("FILE");
   kernel->add_option("--seeds", line.seeds);
   kernel->add_option("--profile", line.oracle.profile)->check(CLI::IsMember({"linux", "textbook"}));
-  kernel->add_flag("--values-only", line.oracle.values_only)->disable_flag_override();
-  CLI::Option* strict = kernel->add_flag("--strict", line.oracle.strict)->disable_flag_override();
-  kernel->add_flag("--tolerant", line.oracle.tolerant)->disable_flag_override()->excludes(strict);
-  kernel->add_flag("--unpinned", line.oracle.unpinned)->disable_flag_override();
+  kernel->add_flag("--values-only", line.oracle.values_only);
+  CLI::Option* strict = kernel->add_flag("--strict", line.oracle.strict);
+  kernel->add_flag("--tolerant", line.oracle.tolerant)->excludes(strict);
+  kernel->add_flag("--unpinned", line.oracle.unpinned);
   kernel->add_option("--disk", line.oracle.disk);
   kernel->add_option("--bug", line.bug);
   CLI::App* own_faults = add_command(app, "live", kLiveHelp);
@@ -148,7 +148,7 @@ int run(int argc, const char* const* argv) {
   on_files->add_option("--fork", line.files.fork)->check(CLI::IsMember({"clone", "volume"}));
   on_files->add_option("--remount", line.files.remount);
   on_files->add_option("--kill", line.files.kill);
-  on_files->add_flag("--three-way", line.files.three_way)->disable_flag_override();
+  on_files->add_flag("--three-way", line.files.three_way);
 
   if (const auto code = parse(app, argc, argv)) return to_int(*code);
   const auto text = [](const CLI::Option* option) { return value(*option).value_or(""); };

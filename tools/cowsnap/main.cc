@@ -22,8 +22,8 @@ Command add_command(CLI::App& app, const char* name, const char* help) {
 }
 
 void add_output_flags(CLI::App& command, Output& output) {
-  command.add_flag("-q,--quiet", output.quiet)->disable_flag_override();
-  command.add_flag("--json", output.json)->disable_flag_override();
+  command.add_flag("-q,--quiet", output.quiet);
+  command.add_flag("--json", output.json);
 }
 
 int run(int argc, const char* const* argv) {
@@ -42,7 +42,7 @@ int run(int argc, const char* const* argv) {
   add_output_flags(*fork.app, output);
 
   const Command list = add_command(app, "list", kListHelp);
-  list.app->add_flag("--json", output.json)->disable_flag_override();
+  list.app->add_flag("--json", output.json);
 
   const Command rename = add_command(app, "rename", kRenameHelp);
   const CLI::Option* old_name = rename.app->add_option("NAME")->required();

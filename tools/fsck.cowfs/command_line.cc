@@ -91,13 +91,13 @@ std::variant<FsckCommand, FsckExit> parse_fsck(int argc, const char* const* argv
   bool safe = false;
   bool all = false;
   std::string progress;
-  app.add_flag("-n", check_only)->disable_flag_override();
-  app.add_flag("-p,-a", safe)->disable_flag_override();
-  app.add_flag("-y", all)->disable_flag_override();
-  app.add_flag("-f,--force", command.force)->disable_flag_override();
-  app.add_flag("--scrub", command.scrub)->disable_flag_override();
-  app.add_flag("-v,--verbose", command.verbose)->disable_flag_override();
-  app.add_flag("--json", command.json)->disable_flag_override();
+  app.add_flag("-n", check_only);
+  app.add_flag("-p,-a", safe);
+  app.add_flag("-y", all);
+  app.add_flag("-f,--force", command.force);
+  app.add_flag("--scrub", command.scrub);
+  app.add_flag("-v,--verbose", command.verbose);
+  app.add_flag("--json", command.json);
   app.add_option("--progress", progress);
   const CLI::Option* store = app.add_option("STORE")->required();
 

@@ -44,10 +44,10 @@ int run(int argc, const char* const* argv) {
   set_version(app);
   bool quiet = false;
   bool json = false;
-  app.add_flag("-q,--quiet", quiet)->disable_flag_override();
-  app.add_flag("--json", json)->disable_flag_override();
+  app.add_flag("-q,--quiet", quiet);
+  app.add_flag("--json", json);
   bool no_checksums = false;
-  app.add_flag("--no-data-checksums", no_checksums)->disable_flag_override();
+  app.add_flag("--no-data-checksums", no_checksums);
   const CLI::Option* store = app.add_option("STORE")->required();
   if (const auto code = parse(app, argc, argv)) return to_int(*code);
 
